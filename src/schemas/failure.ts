@@ -5,7 +5,9 @@ const closed = { additionalProperties: false };
 
 export const Evidence = Type.Object(
   {
-    step: Type.String({ description: 'What was being done: `manifest`, `token`, `vault`, `arm`, `event`, ...' }),
+    step: Type.String({
+      description: 'What was being done: `manifest`, `token`, `vault`, `arm`, `event`, ...',
+    }),
     host: Type.Optional(Type.String()),
     status: Type.Optional(Type.Integer({ description: 'HTTP status of the answer' })),
     registryCode: Type.Optional(Type.String({ description: "The registry's own error code" })),
@@ -20,7 +22,9 @@ export const Fix = Type.Object(
   {
     who: Type.Enum([...owners]),
     action: Type.String(),
-    command: Type.Optional(Type.String({ description: 'A command to paste, with the names of this deployment' })),
+    command: Type.Optional(
+      Type.String({ description: 'A command to paste, with the names of this deployment' }),
+    ),
   },
   closed,
 );
@@ -37,7 +41,9 @@ export const Failure = Type.Object(
     owner: Type.Enum([...owners]),
     retryable: Type.Boolean(),
     confidence: Type.Enum(['high', 'low']),
-    causes: Type.Optional(Type.Array(Type.String(), { description: 'The plausible causes, where `confidence` is low' })),
+    causes: Type.Optional(
+      Type.Array(Type.String(), { description: 'The plausible causes, where `confidence` is low' }),
+    ),
     evidence: Type.Array(Evidence),
     fixes: Type.Array(Fix),
   },

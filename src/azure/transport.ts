@@ -1,0 +1,107 @@
+import {
+  createHttpHeaders,
+  type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
+  RestError,
+} from '@azure/core-rest-pipeline';
+import { type Dispatcher, request } from 'undici';
+import { refuseForeign } from './routes.ts';
+
+const defaultTimeoutMs = 20_000;
+const longestBodyBytes = 4 * 1024 * 1024;
+
+interface TransportOptions {
+  /** The door to the network: it knows where hosts live and whom to trust. */
+  dispatcher: Dispatcher;
+  /** `https://NAME.vault.azure.net` of every vault that policy names. */
+  vaults: readonly string[];
+}
+
+/**
+ * How the Azure SDKs reach the network. Every call has a deadline (they have none by default), goes to a known origin and
+ * to a path of a known form, or is not sent: the SDKs would send a token wherever a link points, and take `..` for a name
+ * (both measured).
+ */
+export function createTransport({ dispatcher, vaults }: TransportOptions): HttpClient {
+  const origins = new Set(vaults.map(vault => new URL(vault).origin));
+  return {
+    async sendRequest(asked) {
+      refuseForeign(new URL(asked.url), asked.method, origins);
+      const signal = deadline(asked);
+      try {
+        return await send(asked, dispatcher, signal);
+      } catch (error) {
+        throw toRestError(error, asked, signal);
+      }
+    },
+  };
+}
+
+async function send(
+  asked: PipelineRequest,
+  dispatcher: Dispatcher,
+  signal: AbortSignal,
+): Promise<PipelineResponse> {
+  const headers = asked.headers.toJSON({ preserveCase: true });
+  // Answers are small and read as text.
+  delete headers['Accept-Encoding'];
+  const answer = await request(asked.url, {
+    method: asked.method as Dispatcher.HttpMethod,
+    headers,
+    body: bodyOf(asked),
+    dispatcher,
+    signal,
+  });
+  const bodyAsText = await readText(answer.body);
+  return { request: asked, status: answer.statusCode, headers: headersOf(answer.headers), bodyAsText };
+}
+
+function bodyOf({ body }: PipelineRequest): string | null {
+  if (body === null || body === undefined) return null;
+  if (typeof body === 'string') return body;
+  throw new Error('only text is sent to Azure');
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > longestBodyBytes) throw new Error(`the answer is longer than ${longestBodyBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function headersOf(headers: Record<string, string | string[] | undefined>) {
+  const known = Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, [value].flat().join(', ')] as const],
+  );
+  return createHttpHeaders(Object.fromEntries(known));
+}
+
+function deadline({ timeout, abortSignal }: PipelineRequest): AbortSignal {
+  const own = AbortSignal.timeout(timeout > 0 ? timeout : defaultTimeoutMs);
+  if (!abortSignal) return own;
+  const controller = new AbortController();
+  if (abortSignal.aborted) controller.abort();
+  else abortSignal.addEventListener('abort', () => controller.abort());
+  return AbortSignal.any([own, controller.signal]);
+}
+
+/** The SDKs' policies read `code`; the request, which holds secrets, is not put on the error. */
+function toRestError(error: unknown, asked: PipelineRequest, signal: AbortSignal): Error {
+  if (error instanceof RestError) return error;
+  if (signal.aborted && asked.abortSignal?.aborted)
+    return Object.assign(new Error('the call was aborted'), { name: 'AbortError' });
+  const code = signal.aborted ? 'ETIMEDOUT' : codeOf(error);
+  const host = new URL(asked.url).host;
+  return new RestError(`${asked.method} ${host}: ${code}`, { code });
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'UNKNOWN';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.cause ? codeOf(error.cause) : error.message;
+}

@@ -1,0 +1,29 @@
+import { createApp } from '../http/app.ts';
+import { createLog } from '../log.ts';
+
+/** The OpenAPI document as the routes say it, without a store or an Azure: nothing is called. */
+export async function buildDocument(): Promise<{ json: string; yaml: string }> {
+  const uncalled = () => Promise.reject(new Error('the document is made without serving'));
+  const app = await createApp({
+    log: createLog({ level: 'silent' }),
+    authenticator: { authenticate: uncalled },
+    deployments: {
+      create: uncalled,
+      remove: uncalled,
+      get: uncalled,
+      list: uncalled,
+      events: uncalled,
+      operation: uncalled,
+      waitForFirstStage: uncalled,
+      waitForEnd: uncalled,
+    },
+    readiness: { checks: uncalled, policyDigest: () => '' },
+    policyDigest: () => '',
+    publicUrl: null,
+  });
+  try {
+    return { json: `${JSON.stringify(app.swagger(), null, 2)}\n`, yaml: app.swagger({ yaml: true }) };
+  } finally {
+    await app.close();
+  }
+}

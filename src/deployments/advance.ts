@@ -1,0 +1,149 @@
+import { AzureError } from '../azure/failure.ts';
+import { RetryableError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Status } from '../schemas/deployment.ts';
+import type { Failure } from '../schemas/failure.ts';
+import type { DeploymentRow, DeploymentStore } from '../store/deployments.ts';
+import { type Claim, ClaimLost } from '../store/jobs.ts';
+import { explain } from './explain.ts';
+import { failure } from './failure.ts';
+import { fail, goOn, type Move, stay } from './move.ts';
+import { clear } from './stages/clear.ts';
+import { follow } from './stages/follow.ts';
+import { remove } from './stages/remove.ts';
+import { resolve } from './stages/resolve.ts';
+import type { Stage, StageParts } from './stages/stage.ts';
+import { submit } from './stages/submit.ts';
+import { mayMove } from './states.ts';
+
+const begin: Stage = async () => goOn('Resolving');
+
+const stages: Partial<Record<Status, Stage>> = {
+  Accepted: begin,
+  Resolving: resolve,
+  Submitting: submit,
+  Provisioning: follow,
+  Running: follow,
+  Deleting: remove,
+};
+
+/** What is done for a deployment now; undefined where nothing is. */
+function stageOf(row: DeploymentRow): Stage | undefined {
+  const failing = row.failure !== null && ['Submitting', 'Provisioning', 'Running'].includes(row.status);
+  return failing ? clear : stages[row.status];
+}
+
+// A stage is seconds; one that hangs is given up and run again.
+const longestStageMs = 60_000;
+
+interface AdvanceParts extends StageParts {
+  store: DeploymentStore;
+  log: Log;
+}
+
+/** Makes one move of one deployment: runs the stage of its status and saves what came of it, fenced by the claim. */
+export function createAdvance(parts: AdvanceParts): (claim: Claim) => Promise<void> {
+  const { store, log } = parts;
+  return async claim => {
+    const row = await store.load(claim.deployment);
+    const stage = row ? stageOf(row) : undefined;
+    if (!row || !stage) return store.drop(claim, row);
+    const move = await attempt(row, stage, parts, claim.signal);
+    if (!mayMove(row.status, move.to))
+      throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
+    try {
+      await store.settle(claim, row, { ...move, now: parts.clock.now() });
+    } catch (error) {
+      // Another worker owns the deployment now and makes this move itself.
+      if (!(error instanceof ClaimLost)) throw error;
+      log.warn({ deployment: row.id }, 'the claim was lost; nothing is written');
+    }
+  };
+}
+
+async function attempt(
+  row: DeploymentRow,
+  stage: Stage,
+  parts: AdvanceParts,
+  claimed: AbortSignal,
+): Promise<Move> {
+  const signal = AbortSignal.any([claimed, AbortSignal.timeout(longestStageMs)]);
+  try {
+    return await stage(row, parts, signal);
+  } catch (error) {
+    parts.log.warn({ deployment: row.id, status: row.status, err: error }, 'stage failed');
+    const found = final(row, error) ?? overdue(row, parts);
+    return found ? end(row, found, parts) : waitAgain(row, waitOf(error), parts);
+  }
+}
+
+interface Wait {
+  reason: string;
+  againInMs: number | null;
+}
+
+/** Everything that a stage throws may pass by itself; what cannot is a failure, which stages return. */
+function waitOf(error: unknown): Wait {
+  if (error instanceof RetryableError) return { reason: error.reason, againInMs: error.againInMs };
+  if (!(error instanceof AzureError)) return { reason: 'InternalError', againInMs: null };
+  const reason =
+    error.status === 429
+      ? 'Throttled'
+      : error.code === 'ContainerGroupTransitioning'
+        ? 'Transitioning'
+        : 'Outage';
+  const from = { vault: 'Vault', arm: 'Arm', identity: 'Identity' }[error.kind];
+  return { reason: `${from}${reason}`, againInMs: error.retryAfterMs };
+}
+
+const firstRetryMs = 1_000;
+const longestRetryMs = 60_000;
+const longestRetryAfterMs = 15 * 60_000;
+
+function waitAgain(row: DeploymentRow, { reason, againInMs }: Wait, { clock }: AdvanceParts): Move {
+  const backoff =
+    Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(row.retries, 10)) * (0.5 + Math.random() / 2);
+  const delay = Math.round(againInMs === null ? backoff : Math.min(againInMs, longestRetryAfterMs));
+  const now = clock.now();
+  const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
+  const until = new Date(now.getTime() + delay).toISOString();
+  return stay(row.status, delay, { waitingFor: { reason, since, until }, retries: row.retries + 1 });
+}
+
+/** What Azure refuses for good is a failure; while a group is being removed it is waited out instead. */
+function final(row: DeploymentRow, error: unknown): Failure | null {
+  if (!(error instanceof AzureError) || error.retryable || row.failure) return null;
+  const { kind, status, code, message } = error;
+  const context = { stage: row.status, group: row.name, resourceGroup: row.resourceGroup };
+  if (kind === 'vault') return explain({ kind, status, code, message }, context);
+  return explain(
+    { kind: 'arm', ...(status !== null ? { status } : {}), ...(code !== null ? { code } : {}), message },
+    context,
+  );
+}
+
+/** A deletion has no deadline: giving it up would leave a group behind. */
+function overdue(row: DeploymentRow, { clock }: AdvanceParts): Failure | null {
+  if (clock.now() < row.deadlineAt || row.failure || row.status === 'Deleting' || row.status === 'Running')
+    return null;
+  const waited = row.waitingFor
+    ? `; it waited for ${row.waitingFor.reason} since ${row.waitingFor.since}`
+    : '';
+  const detail = `The deployment did not get past ${row.status} within ${row.spec.timeoutSeconds ?? 1800} seconds${waited}.`;
+  return failure('ProvisioningTimeout', detail, {
+    stage: row.status,
+    causes: [row.waitingFor?.reason ?? 'a dependency did not answer'],
+    fixes: [{ who: 'platform', action: 'Look at the health of Azure in this region, then deploy again' }],
+  });
+}
+
+/** From `Submitting` on ARM may have the group, whatever it answered: the failure is kept and the group cleared away first. */
+function end(row: DeploymentRow, found: Failure, { clock }: AdvanceParts): Move {
+  if (row.status === 'Submitting' || row.status === 'Provisioning')
+    return stay(row.status, 0, { failure: found });
+  return fail(
+    found,
+    clock.now(),
+    row.status === 'Accepted' || row.status === 'Resolving' ? { holdsName: false } : {},
+  );
+}

@@ -1,0 +1,289 @@
+import { createHash, randomUUIDv7 } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import { createError, type RequestError } from '../errors.ts';
+import { type Decision, decide } from '../policy/decide.ts';
+import type { LoadedPolicy } from '../policy/load.ts';
+import type { Deployment, Event, Operation } from '../schemas/deployment.ts';
+import type { Caller, Permission } from '../schemas/principal.ts';
+import type { DeploymentRequest } from '../schemas/request.ts';
+import type { DeploymentStore, ListFilter, Watch } from '../store/deployments.ts';
+import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
+
+/** What a change needs to know of its request. */
+export interface ChangeContext {
+  requestId: string;
+  /** Verb and route: an idempotency key counts for one only. */
+  route: string;
+  idempotencyKey: string | null;
+}
+
+/** A change that was accepted, now or before with the same key. */
+export interface Change {
+  deployment: Deployment;
+  operation: Operation;
+  teams: readonly string[];
+  replayed: boolean;
+}
+
+interface Wait {
+  waitMs: number;
+  signal: AbortSignal;
+}
+
+interface DeploymentParts {
+  store: DeploymentStore;
+  watch: Watch;
+  policy: () => LoadedPolicy;
+  clock: Clock;
+}
+
+const idempotencyKeptMs = 72 * 3_600_000;
+
+export type Deployments = ReturnType<typeof createDeployments>;
+
+/** All that HTTP may ask of deployments. Every method sees only the caller's own teams; the rest does not exist. */
+export function createDeployments({ store, watch, policy, clock }: DeploymentParts) {
+  return {
+    /** Judges a request (no I/O) and accepts it in one transaction. */
+    async create(caller: Caller, request: DeploymentRequest, context: ChangeContext): Promise<Change> {
+      const asked = fillDefaults(request);
+      checkSpec(asked);
+      const images = readImages(asked);
+      const ask = askOf(asked, images);
+      const decision = decide(policy(), caller, ask);
+      if (!decision.allowed) throw await refuse(caller, decision, asked, context);
+
+      const { plan, digest } = decision;
+      const spec: Spec = {
+        ...asked,
+        team: plan.team,
+        target: plan.target.name,
+        location: plan.target.location,
+      };
+      const now = clock.now();
+      const id = randomUUIDv7();
+      const result = await store.accept({
+        id,
+        operation: randomUUIDv7(),
+        team: plan.team,
+        name: spec.name,
+        target: plan.target.name,
+        subscription: plan.target.subscription,
+        resourceGroup: plan.target.resourceGroup,
+        location: plan.target.location,
+        spec,
+        plan: { plan, ask, caller },
+        policyDigest: digest,
+        createdBy: caller.principal,
+        onBehalfOf: null,
+        size: sizeOf(spec),
+        quota: plan.quota,
+        deadlineAt: new Date(now.getTime() + (spec.timeoutSeconds ?? 1800) * 1000),
+        now,
+        requestId: context.requestId,
+        ...idempotency(caller, plan.team, context, request, now),
+      });
+      switch (result.outcome) {
+        case 'accepted':
+          return changeOf(result.deployment, [plan.team], false);
+        case 'replayed':
+          return changeOf(result.deployment, [plan.team], true, result.operation);
+        case 'keyReused':
+          throw keyReused();
+        case 'exists':
+          throw deploymentExists(spec, result.id);
+        case 'quotaExceeded':
+          throw quotaExceeded(plan.team, result);
+      }
+    },
+
+    /** Deletes the container group; null where it is gone already. */
+    async remove(caller: Caller, ref: string, context: ChangeContext): Promise<Change | null> {
+      const teams = teamsWith(caller, 'delete');
+      const deployment = await findOrThrow(teams, ref);
+      const now = clock.now();
+      const result = await store.acceptDelete({
+        id: deployment.id,
+        operation: randomUUIDv7(),
+        team: deployment.team,
+        createdBy: caller.principal,
+        now,
+        requestId: context.requestId,
+        ...idempotency(caller, deployment.team, context, { id: deployment.id }, now),
+      });
+      switch (result.outcome) {
+        case 'accepted':
+          return changeOf(result.deployment, teams, false);
+        case 'replayed':
+          return changeOf(result.deployment, teams, true, result.operation);
+        case 'keyReused':
+          throw keyReused();
+        case 'busy':
+          throw busy(result.operation);
+        case 'gone':
+          return null;
+      }
+    },
+
+    async get(caller: Caller, ref: string, { waitMs, signal }: Wait): Promise<Deployment> {
+      const teams = teamsWith(caller, 'read');
+      const deployment = await findOrThrow(teams, ref);
+      if (waitMs === 0 || deployment.settled) return deployment;
+      return (
+        (await watch.until(deployment.id, teams, ({ settled }) => settled, waitMs, signal)) ?? deployment
+      );
+    },
+
+    list(caller: Caller, filter: ListFilter, page: { size: number; before?: string | undefined }) {
+      return store.list(teamsWith(caller, 'read'), filter, page);
+    },
+
+    async events(
+      caller: Caller,
+      ref: string,
+      page: { after: number; size: number },
+    ): Promise<{ value: Event[]; next?: string }> {
+      const teams = teamsWith(caller, 'read');
+      const { id } = await findOrThrow(teams, ref);
+      const { value, more } = await store.events(teams, id, page);
+      const last = value.at(-1);
+      return more && last ? { value, next: String(last.seq) } : { value };
+    },
+
+    async operation(caller: Caller, id: string, { waitMs, signal }: Wait): Promise<Operation> {
+      const teams = teamsWith(caller, 'read');
+      const operation = await store.findOperation(teams, id);
+      if (!operation) throw createError('NotFound', 'There is no such operation.');
+      if (waitMs === 0 || operation.endedAt !== null) return operation;
+      return waitForOperation(operation, teams, waitMs, signal);
+    },
+
+    /** Waits until the first stage is over, whatever came of it. */
+    async waitForFirstStage(change: Change, timeoutMs: number, signal: AbortSignal): Promise<Change> {
+      const firstStage = ({ status, operation }: Deployment) =>
+        operation !== change.operation.id || (status !== 'Accepted' && status !== 'Resolving');
+      await watch.until(change.deployment.id, change.teams, firstStage, timeoutMs, signal);
+      return reread(change);
+    },
+
+    async waitForEnd(change: Change, timeoutMs: number, signal: AbortSignal): Promise<Change> {
+      await waitForOperation(change.operation, change.teams, timeoutMs, signal);
+      return reread(change);
+    },
+  };
+
+  async function findOrThrow(teams: readonly string[], ref: string): Promise<Deployment> {
+    const [target, name] = ref.split(':', 2);
+    const found = await store.find(teams, name && target ? { target, name } : { id: ref });
+    // Another team's deployment answers exactly as one that does not exist.
+    if (!found) throw createError('NotFound', 'There is no such deployment.');
+    return found;
+  }
+
+  async function changeOf(
+    deployment: Deployment,
+    teams: readonly string[],
+    replayed: boolean,
+    id = deployment.operation,
+  ): Promise<Change> {
+    const operation = await store.findOperation(teams, id);
+    if (!operation) throw new Error(`deployment ${deployment.id} has no operation ${id}`);
+    return { deployment, operation, teams, replayed };
+  }
+
+  async function reread(change: Change): Promise<Change> {
+    const deployment = await store.find(change.teams, { id: change.deployment.id });
+    return deployment ? changeOf(deployment, change.teams, change.replayed, change.operation.id) : change;
+  }
+
+  async function waitForOperation(
+    operation: Operation,
+    teams: readonly string[],
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<Operation> {
+    // An operation ends in the move that settles its deployment or hands it on to the next one.
+    const over = (deployment: Deployment) => deployment.settled || deployment.operation !== operation.id;
+    await watch.until(operation.deployment, teams, over, waitMs, signal);
+    return (await store.findOperation(teams, operation.id)) ?? operation;
+  }
+
+  async function refuse(
+    caller: Caller,
+    decision: Decision & { allowed: false },
+    spec: Spec,
+    context: ChangeContext,
+  ): Promise<RequestError> {
+    const { code, pointer, detail, digest } = decision;
+    await store.refuse({
+      at: clock.now(),
+      team: spec.team ?? null,
+      principal: caller.principal,
+      action: 'create',
+      target: spec.name,
+      code,
+      policyDigest: digest,
+      requestId: context.requestId,
+    });
+    return createError(code, detail, { errors: [{ pointer, detail }] });
+  }
+}
+
+/** The teams in which the caller may do this. Who may nowhere was refused before. */
+function teamsWith(caller: Caller, permission: Permission): string[] {
+  return Object.keys(caller.teams).filter(team => caller.teams[team]?.includes(permission));
+}
+
+function idempotency(
+  caller: Caller,
+  team: string,
+  { route, idempotencyKey }: ChangeContext,
+  body: object,
+  now: Date,
+) {
+  if (idempotencyKey === null) return {};
+  return {
+    idempotency: {
+      keyHash: hash([caller.principal.issuer, team, route, idempotencyKey]),
+      requestHash: hash(body),
+      expiresAt: new Date(now.getTime() + idempotencyKeptMs),
+    },
+  };
+}
+
+/** Equal for equal content, whatever the order of members. */
+function hash(content: object): string {
+  const sorted = JSON.stringify(content, (_name, value) =>
+    value && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash('sha256').update(sorted).digest('hex');
+}
+
+const keyReused = () =>
+  createError('IdempotencyKeyReused', 'This Idempotency-Key was used with another request; take a new one.');
+
+function deploymentExists(spec: Spec, id: string): RequestError {
+  const detail = `Target '${spec.target}' has a deployment '${spec.name}' already. Delete it first, or take another name.`;
+  return createError('DeploymentExists', detail, { members: { deployment: `/deployments/${id}` } });
+}
+
+function busy(operation: string): RequestError {
+  const members = { operation: `/operations/${operation}` };
+  return createError(
+    'DeploymentBusy',
+    'Another operation of this deployment is still running; wait for its end.',
+    { members },
+  );
+}
+
+function quotaExceeded(
+  team: string,
+  { which, limit, used }: { which: string; limit: number; used: number },
+): RequestError {
+  return createError(
+    'TeamQuotaExceeded',
+    `Team '${team}' may have ${limit} ${which} and has ${used}; delete what is no longer needed.`,
+  );
+}

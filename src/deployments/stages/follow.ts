@@ -1,0 +1,231 @@
+import type { ContainerGroupState } from '../../azure/container-groups.ts';
+import type { Failure } from '../../schemas/failure.ts';
+import type { DeploymentRow } from '../../store/deployments.ts';
+import { explain } from '../explain.ts';
+import { failure } from '../failure.ts';
+import { fail, type Move, type Patch, settle, stay } from '../move.ts';
+import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
+import { isOurs } from './resolve.ts';
+import { placeOf, type Stage, type StageParts } from './stage.ts';
+
+/**
+ * Looks once at the live group: until every container runs, a job has ended, or something failed. What failed is put on
+ * the row, and `clear` ends it in a run of its own: a kill in between forgets nothing.
+ */
+export const follow: Stage = async (row, parts, signal) => {
+  const now = parts.clock.now();
+  const group = await parts.containerGroups.get(placeOf(row), signal);
+  if (!group || !isOurs(group, row)) return gone(row, now);
+
+  const { events, seenEvents } = newEvents(group, row.seenEvents);
+  const patch: Patch = { containerGroup: viewOf(group), seenEvents, observedAt: now };
+  const observation = observe(group, row.spec);
+  switch (observation.kind) {
+    case 'running':
+      return running(row, patch, events, now);
+    case 'completed':
+      return settle('Succeeded', { ...patch, health: 'Healthy' }, [
+        ...events,
+        said(now, 'Succeeded', 'Every container ended with exit code 0'),
+      ]);
+    case 'moving':
+      if (now >= row.deadlineAt && row.status !== 'Running')
+        return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
+      return stay(row.status, nextLookInMs(row, now), patch, events);
+    default:
+      return stay(
+        row.status,
+        0,
+        { ...patch, failure: await explainObservation(observation, group, row, parts, signal) },
+        events,
+      );
+  }
+};
+
+/** Until then a person watches; after it, ARM's reads are spared. */
+function nextLookInMs(row: DeploymentRow, now: Date): number {
+  const age = now.getTime() - row.createdAt.getTime();
+  if (row.status === 'Running') return 15_000;
+  if (age < 15_000) return 500;
+  return age < 120_000 ? 2_000 : 10_000;
+}
+
+function running(row: DeploymentRow, patch: Patch, events: Move['events'], now: Date): Move {
+  const isJob = row.spec.restartPolicy !== 'Always';
+  if (row.status === 'Running') return stay('Running', nextLookInMs(row, now), patch, events);
+  const move = settle('Running', { ...patch, health: 'Healthy' }, [
+    ...(events ?? []),
+    said(now, 'Running', 'Every container runs'),
+  ]);
+  // A job is looked at until it has ended.
+  return isJob ? { ...move, againInMs: 15_000 } : move;
+}
+
+const said = (at: Date, phase: 'Running' | 'Succeeded', message: string) => ({
+  at,
+  source: 'Slipway' as const,
+  type: phase,
+  phase,
+  message,
+});
+
+function gone(row: DeploymentRow, now: Date): Move {
+  const detail = `Container group '${row.name}' disappeared from resource group '${row.resourceGroup}' while it was being deployed.`;
+  const evidence = [{ step: 'arm', status: 404 }];
+  const fixes = [
+    {
+      who: 'caller' as const,
+      action: 'Find out who deleted it, then deploy again',
+      command: `az monitor activity-log list --resource-group ${row.resourceGroup} --output table`,
+    },
+  ];
+  return fail(failure('ContainerGroupGone', detail, { stage: row.status, evidence, fixes }), now, {
+    liveRevision: null,
+    health: 'Missing',
+  });
+}
+
+function timedOut(row: DeploymentRow): Failure {
+  const seconds = row.spec.timeoutSeconds ?? 1800;
+  return failure(
+    'ProvisioningTimeout',
+    `Container group '${row.name}' did not run within ${seconds} seconds.`,
+    {
+      stage: row.status,
+      causes: [
+        'the image is large or its registry slow',
+        'the region has no room',
+        'a container waits for something that does not come',
+      ],
+      evidence: [
+        {
+          step: 'arm',
+          message: `the containers are ${row.containerGroup?.containers.map(({ name, state }) => `${name}: ${state ?? 'not started'}`).join(', ')}`,
+        },
+      ],
+      fixes: [
+        {
+          who: 'caller',
+          action:
+            'Look at the events of the deployment; deploy again, with a longer timeoutSeconds if it was on its way',
+        },
+      ],
+    },
+  );
+}
+
+async function explainObservation(
+  observation: Exclude<Observation, { kind: 'moving' | 'running' | 'completed' }>,
+  group: ContainerGroupState,
+  row: DeploymentRow,
+  parts: StageParts,
+  signal: AbortSignal,
+): Promise<Failure> {
+  switch (observation.kind) {
+    case 'pullFailed': {
+      const { container, event } = observation;
+      return explain(
+        {
+          kind: 'event',
+          name: event.name,
+          message: event.message,
+          ...(container.state ? { state: container.state } : {}),
+        },
+        contextOf(row, container.name),
+      );
+    }
+    case 'crashed': {
+      const { name, exitCode, state, detailStatus, previousState } = observation.container;
+      const exit = exitCode ?? previousState?.exitCode ?? null;
+      const lastLog = await tailOf(row, name, parts, signal);
+      const { restartPolicy = 'Always' } = row.spec;
+      return explain(
+        {
+          kind: 'container',
+          exitCode: exit,
+          state: state ?? '',
+          detailStatus: detailStatus ?? '',
+          restartPolicy,
+          lastLog,
+        },
+        contextOf(row, name),
+      );
+    }
+    case 'provisioningFailed':
+      return explainOperation(group, row, parts, signal);
+  }
+}
+
+/** The code of a failed operation is often just `Failed`: its events and the group's say why (recorded traffic). */
+async function explainOperation(
+  group: ContainerGroupState,
+  row: DeploymentRow,
+  { containerGroups }: StageParts,
+  signal: AbortSignal,
+): Promise<Failure> {
+  const operation = row.operationUrl ? await containerGroups.operation(row.operationUrl, signal) : null;
+  const events = [
+    ...(operation?.events ?? []),
+    ...group.events,
+    ...group.containers.flatMap(({ events }) => events),
+  ];
+  const context = contextOf(row, group.containers[0]?.name);
+  const candidates = events
+    .toReversed()
+    .map(({ name, message }) => explain({ kind: 'event', name, message, state: 'Failed' }, context));
+  const known = candidates.find(({ code }) => code !== 'Unknown');
+  if (known) return known;
+  const { code, message } = operation?.error ?? {
+    code: 'Failed',
+    message: events.at(-1)?.message ?? 'Azure gave no reason',
+  };
+  return explain({ kind: 'arm', code, message }, context);
+}
+
+async function tailOf(
+  row: DeploymentRow,
+  container: string,
+  { containerGroups }: StageParts,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    return await containerGroups.logs(placeOf(row), container, { tail: 20, signal });
+  } catch {
+    // A container that never started has no log; the explanation stands without it.
+    return '';
+  }
+}
+
+function contextOf(row: DeploymentRow, container: string | undefined) {
+  const index = Math.max(
+    0,
+    row.spec.containers.findIndex(({ name }) => name === container),
+  );
+  const image = row.images[index]?.requested ?? row.spec.containers[index]?.image;
+  return {
+    stage: row.status,
+    target: `/containers/${index}/image`,
+    group: row.name,
+    resourceGroup: row.resourceGroup,
+    ...(image ? { image } : {}),
+    ...credentialFor(row, image),
+  };
+}
+
+/** The credential on record for the registry of an image. */
+function credentialFor({ credentials }: DeploymentRow, image: string | undefined) {
+  const used =
+    credentials.find(({ server }) => image?.toLowerCase().startsWith(`${server}/`)) ?? credentials[0];
+  if (!used) return { credential: { kind: 'none' as const } };
+  const { server, identity, vault, secretName, secretVersion } = used;
+  if (identity !== undefined) return { credential: { kind: 'identity' as const, id: identity, server } };
+  return {
+    credential: {
+      kind: 'secret' as const,
+      vault: vault ?? '',
+      secretName: secretName ?? '',
+      ...(secretVersion ? { secretVersion } : {}),
+      server,
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+type Rest = unknown[];
+
+/**
+ * The door's own response: it may be held until what it acknowledges is kept, and spoiled on its way out.
+ */
+export class DoorResponse extends ServerResponse<IncomingMessage> {
+  /** Runs before the last byte leaves; a promise holds it back. */
+  beforeEnd: (() => Promise<void> | undefined) | undefined;
+  /** How the real answer is spoiled. */
+  spoil: { truncateAt: number } | { bytesPerSecond: number } | undefined;
+  readonly #held: Buffer[] = [];
+
+  override write(chunk: unknown, ...rest: Rest): boolean {
+    if (!this.spoil) return super.write(chunk, ...(rest as []));
+    this.#held.push(toBuffer(chunk));
+    callbackIn(rest)?.();
+    return true;
+  }
+
+  override end(...args: Rest): this {
+    const held = this.beforeEnd?.();
+    this.beforeEnd = undefined;
+    if (held)
+      void held.then(
+        () => this.#finish(args),
+        error => this.destroy(error),
+      );
+    else this.#finish(args);
+    return this;
+  }
+
+  #finish(args: Rest): void {
+    if (!this.spoil) {
+      super.end(...(args as []));
+      return;
+    }
+    const [chunk] = args;
+    if (typeof chunk === 'string' || chunk instanceof Uint8Array) this.#held.push(toBuffer(chunk));
+    const whole = Buffer.concat(this.#held);
+    // Promises a whole body, so that the reader can tell that it did not come.
+    if (!this.headersSent) this.setHeader('content-length', whole.length);
+    if ('truncateAt' in this.spoil) this.#truncate(whole.subarray(0, this.spoil.truncateAt));
+    else void this.#drip(whole, this.spoil.bytesPerSecond);
+  }
+
+  #truncate(part: Buffer): void {
+    this.flushHeaders();
+    if (part.length === 0) setImmediate(() => this.destroy());
+    else super.write(part, () => this.destroy());
+  }
+
+  async #drip(whole: Buffer, bytesPerSecond: number): Promise<void> {
+    const size = Math.max(1, Math.floor(bytesPerSecond / 10));
+    const pauseMs = (size * 1000) / bytesPerSecond;
+    for (let at = 0; at < whole.length && !this.destroyed; at += size) {
+      super.write(whole.subarray(at, at + size));
+      await sleep(pauseMs, undefined, { ref: false });
+    }
+    if (!this.destroyed) super.end();
+  }
+}
+
+function toBuffer(chunk: unknown): Buffer {
+  return chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.from(String(chunk));
+}
+
+function callbackIn(rest: Rest): (() => void) | undefined {
+  const last = rest.at(-1);
+  return typeof last === 'function' ? () => last() : undefined;
+}

@@ -1,0 +1,161 @@
+/**
+ * What exists in the embedded Azure. Plain data: it is what `--data` keeps and what `GET /_emulator/world` shows (with
+ * secrets masked). Keys of maps are lower case where Azure compares names without case; objects keep the case given:
+ * ARM ids for `resourceGroups`, `identities`, `roleAssignments`, `containerRegistries` and `containerGroups`; names for
+ * `vaults` and their secrets; host names for `registries`; client ids for `principals`.
+ */
+export interface World {
+  tenantId: string;
+  subscriptions: Record<string, { id: string; displayName: string }>;
+  resourceGroups: Record<string, ResourceGroup>;
+  /** Service principals and managed identities, by client id. */
+  principals: Record<string, Principal>;
+  identities: Record<string, UserAssignedIdentity>;
+  roleAssignments: Record<string, RoleAssignment>;
+  vaults: Record<string, Vault>;
+  containerRegistries: Record<string, ContainerRegistry>;
+  /** The registries that answer here, by host name. */
+  registries: Record<string, Registry>;
+  containerGroups: Record<string, ContainerGroup>;
+  operations: Record<string, Operation>;
+}
+
+export interface ResourceGroup {
+  id: string;
+  name: string;
+  subscriptionId: string;
+  location: string;
+  tags: Record<string, string>;
+}
+
+/** Something that signs in. `secrets` are client secrets; `federated` are the assertions accepted instead. */
+export interface Principal {
+  clientId: string;
+  /** The object id that role assignments name: never the client id. */
+  principalId: string;
+  displayName: string;
+  kind: 'Application' | 'ManagedIdentity';
+  secrets: string[];
+  federated: { issuer: string; subject: string; audience: string }[];
+}
+
+export interface UserAssignedIdentity {
+  id: string;
+  name: string;
+  resourceGroup: string;
+  subscriptionId: string;
+  location: string;
+  clientId: string;
+  principalId: string;
+  tags: Record<string, string>;
+  /** `X-IDENTITY-HEADER` values of the askers that have this identity attached. */
+  attachedTo: string[];
+}
+
+export interface RoleAssignment {
+  id: string;
+  name: string;
+  scope: string;
+  roleDefinitionId: string;
+  principalId: string;
+  principalType: string;
+  createdOn: string;
+}
+
+export interface Vault {
+  id: string;
+  name: string;
+  resourceGroup: string;
+  subscriptionId: string;
+  location: string;
+  secrets: Record<string, VaultSecret>;
+}
+
+export interface VaultSecret {
+  name: string;
+  /** Oldest first. */
+  versions: VaultSecretVersion[];
+}
+
+export interface VaultSecretVersion {
+  version: string;
+  value: string;
+  contentType?: string;
+  tags: Record<string, string>;
+  enabled: boolean;
+  /** Unix seconds. */
+  notBefore?: number;
+  expires?: number;
+  created: number;
+}
+
+/** The ARM resource; `loginServer` names its `Registry`. */
+export interface ContainerRegistry {
+  id: string;
+  name: string;
+  resourceGroup: string;
+  subscriptionId: string;
+  location: string;
+  loginServer: string;
+  adminUserEnabled: boolean;
+  roleAssignmentMode: 'LegacyRegistryPermissions' | 'AbacRepositoryPermissions';
+  azureADAuthenticationAsArmPolicy: 'enabled' | 'disabled';
+  publicNetworkAccess: 'Enabled' | 'Disabled';
+}
+
+export interface Registry {
+  host: string;
+  /** Which public registry it behaves like; `basic` is a self-hosted one with htpasswd. */
+  kind: 'acr' | 'dockerhub' | 'ghcr' | 'basic';
+  /** Users by name. `repositories` are globs (`team/**`); none means all. */
+  users: Record<
+    string,
+    { password: string; kind: 'admin' | 'servicePrincipal' | 'token' | 'user'; repositories?: string[] }
+  >;
+  /** Repositories that anyone may pull, as globs. */
+  anonymous: string[];
+  /** Repositories that answer 429. */
+  limited: string[];
+  repositories: Record<string, Repository>;
+}
+
+export interface Repository {
+  /** Tag to digest. */
+  tags: Record<string, string>;
+  manifests: Record<string, { mediaType: string /** base64 */; content: string }>;
+  /** Digest to base64. */
+  blobs: Record<string, string>;
+}
+
+/** A container group with everything stored, secrets included: they never leave by ARM, only to registries. */
+export interface ContainerGroup {
+  id: string;
+  name: string;
+  resourceGroup: string;
+  subscriptionId: string;
+  location: string;
+  tags: Record<string, string>;
+  zones?: string[];
+  identity?: { type: string; userAssignedIdentities?: Record<string, unknown> };
+  /** `properties` as they were PUT, secrets included. */
+  properties: Record<string, unknown>;
+  /** What became of it since: states, events, addresses. */
+  life: Record<string, unknown>;
+}
+
+export interface Operation {
+  id: string;
+  resourceId: string;
+  subscriptionId: string;
+  location: string;
+  status: string;
+  startTime: string;
+  endTime?: string;
+  events: unknown[];
+  error?: { code: string; message: string };
+}
+
+/** What a map has under a key: a name such as `constructor` finds nothing that nobody put there. */
+export function lookUp<T>(map: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}

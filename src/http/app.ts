@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Deployments } from '../deployments/deployments.ts';
+import type { Log } from '../log.ts';
+import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
+import { Failure } from '../schemas/failure.ts';
+import { Me, Principal } from '../schemas/principal.ts';
+import { Problem } from '../schemas/problem.ts';
+import { DeploymentRequest } from '../schemas/request.ts';
+import { requireSignIn } from './access.ts';
+import type { Authenticator } from './auth.ts';
+import { registerDeployments } from './deployments.ts';
+import { openDocs, registerDocs } from './docs.ts';
+import { type Readiness, registerHealth } from './health.ts';
+import { registerMethods } from './methods.ts';
+import { registerOperations } from './operations.ts';
+import { meetError, rawProblem, registerProblems } from './problems.ts';
+import { formatSchemaErrors, refusePasswords, schemaController } from './validation.ts';
+
+
+export interface AppParts {
+  log: Log;
+  authenticator: Pick<Authenticator, 'authenticate'>;
+  deployments: Deployments;
+  readiness: Readiness;
+  policyDigest(): string;
+  publicUrl: string | null;
+}
+
+/** The whole HTTP layer: public scope (health, docs), then what needs a token. Nothing here knows Azure or SQL. */
+export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+  const logger: FastifyBaseLogger = parts.log;
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    schemaController,
+    schemaErrorFormatter: formatSchemaErrors,
+    bodyLimit: 64 * 1024,
+    requestTimeout: 15_000,
+    // Above the longest wait that a caller may ask for, and above requestTimeout: it counts the body's arrival too (measured).
+    handlerTimeout: 60_000,
+    keepAliveTimeout: 5_000,
+    http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
+    routerOptions: { maxParamLength: 200, caseSensitive: true },
+    return503OnClosing: false,
+    exposeHeadRoutes: true,
+    clientErrorHandler(error, socket) {
+      if (socket.writable) socket.end(rawProblem(error.code));
+    },
+    frameworkErrors: meetError,
+  });
+
+  registerManners(app, parts.log);
+  registerMethods(app);
+  registerProblems(app);
+  acceptJsonOnly(app);
+  for (const schema of [
+    Principal,
+    Failure,
+    DeploymentRequest,
+    Deployment,
+    DeploymentPage,
+    Operation,
+    Event,
+    EventPage,
+    Problem,
+    Me,
+  ])
+    app.addSchema(schema);
+  openDocs(app);
+  requireSignIn(app, parts.authenticator);
+
+  await registerDocs(app, parts.publicUrl);
+  app.after(() => {
+    registerHealth(app, parts.readiness);
+    registerDeployments(app, parts.deployments);
+    registerOperations(app, parts.deployments, parts.policyDigest);
+  });
+  await app.ready();
+  return app;
+}
+
+/** Headers that every answer has, and one log line for each. */
+function registerManners(app: FastifyInstance, log: Log): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    // Else a kept-alive connection holds the stop up for as long as it may idle (measured).
+    if (closing) reply.header('connection', 'close');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, caller } = request;
+    log.info(
+      {
+        request: request.id,
+        method,
+        route: routeOptions.url ?? null,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        by: caller?.principal.client ?? caller?.principal.subject,
+      },
+      'request',
+    );
+  });
+}
+
+/** Any other content type is 415: text/plain, which Fastify takes by default, included. */
+function acceptJsonOnly(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    parse(request, body, (error, value) => {
+      if (error) return done(error);
+      try {
+        refusePasswords(value);
+        done(null, value);
+      } catch (refusal) {
+        done(refusal as Error);
+      }
+    });
+  });
+}

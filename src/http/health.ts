@@ -1,0 +1,56 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+
+/** What must work for this process to be of use. Azure is not among it: its outage delays work, no more. */
+export interface Readiness {
+  checks(): Promise<Record<'store' | 'policy' | 'signingKeys', boolean>>;
+  policyDigest(): string;
+}
+
+const Live = Type.Object({ status: Type.Enum(['ok']) }, { additionalProperties: false });
+const Ready = Type.Object(
+  {
+    status: Type.Enum(['ok', 'unavailable']),
+    store: Type.Boolean(),
+    policy: Type.Boolean(),
+    signingKeys: Type.Boolean(),
+    policyDigest: Type.String(),
+  },
+  { additionalProperties: false },
+);
+
+export function registerHealth(app: FastifyInstance, readiness: Readiness): void {
+  app.get(
+    '/livez',
+    {
+      config: { permission: 'public' },
+      schema: {
+        operationId: 'getLiveness',
+        tags: ['health'],
+        security: [],
+        summary: 'The process answers',
+        response: { 200: Live },
+      },
+    },
+    async () => ({ status: 'ok' }),
+  );
+  app.get(
+    '/readyz',
+    {
+      config: { permission: 'public' },
+      schema: {
+        operationId: 'getReadiness',
+        tags: ['health'],
+        security: [],
+        summary: 'Store, policy and signing keys are there',
+        response: { 200: Ready, 503: Ready },
+      },
+    },
+    async (_request, reply) => {
+      const checks = await readiness.checks();
+      const ready = Object.values(checks).every(Boolean);
+      reply.code(ready ? 200 : 503);
+      return { status: ready ? 'ok' : 'unavailable', ...checks, policyDigest: readiness.policyDigest() };
+    },
+  );
+}

@@ -1,0 +1,25 @@
+import { invalid } from './problems.ts';
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The next page's address: the same query with the cursor in it. Clients take it as it is. */
+export function linkToNext(
+  url: string,
+  next: string | undefined,
+  parameter = 'continuation',
+): { nextLink?: string } {
+  if (next === undefined) return {};
+  const [path, query] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  parameters.set(parameter, parameter === 'continuation' ? Buffer.from(next).toString('base64url') : next);
+  return { nextLink: `${path}?${parameters}` };
+}
+
+/** The id behind a `continuation`; undefined for the first page. */
+export function readCursor(continuation: string | undefined): string | undefined {
+  if (continuation === undefined) return undefined;
+  const id = Buffer.from(continuation, 'base64url').toString('utf8');
+  if (!uuid.test(id))
+    throw invalid([{ pointer: 'querystring:/continuation', detail: 'is not from a nextLink of ours' }]);
+  return id;
+}

@@ -1,0 +1,122 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import {
+  createError,
+  type ErrorDetail,
+  RequestError,
+  type RequestErrorCode,
+  requestErrors,
+} from '../errors.ts';
+import type { Problem } from '../schemas/problem.ts';
+import { scrub } from '../secret.ts';
+
+/** Every error leaves by this door: ours by their table, Fastify's translated, anything else without its cause. */
+export function registerProblems(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>(meetError);
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, notFound(app, request)));
+}
+
+export function meetError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = error instanceof RequestError ? error : translate(error);
+  if (!known) request.log.error({ err: error }, 'request failed');
+  return sendProblem(request, reply, known ?? unknownError(request.id));
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: RequestError): FastifyReply {
+  const problem = describe(error, request.id);
+  return reply
+    .code(error.statusCode)
+    .headers({ ...error.extras.headers, 'x-ms-error-code': problem.code })
+    .type('application/problem+json')
+    .send(problem);
+}
+
+function describe(error: RequestError, requestId: string): Problem {
+  const { failure, errors, members } = error.extras;
+  const code = failure?.code ?? error.code;
+  return {
+    type: `/docs/errors/${code}`,
+    title: failure?.title ?? error.title,
+    status: error.statusCode,
+    detail: scrub(error.message),
+    instance: `urn:uuid:${requestId}`,
+    code,
+    ...(errors ? { errors: errors.slice(0, 50) } : {}),
+    ...(failure ? { failure } : {}),
+    ...members,
+  } as Problem;
+}
+
+function unknownError(requestId: string): RequestError {
+  return createError(
+    'InternalError',
+    `Something went wrong here. Name request ${requestId} when you report it.`,
+  );
+}
+
+const fastifyErrors: Record<string, [RequestErrorCode, string]> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'A request has at most 64 KiB.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'UnsupportedMediaType',
+    'The body must be JSON: send Content-Type: application/json.',
+  ],
+  FST_ERR_CTP_EMPTY_TYPE: [
+    'UnsupportedMediaType',
+    'The body must be JSON: send Content-Type: application/json.',
+  ],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['InvalidRequest', 'The body is empty; it must be a JSON object.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['InvalidRequest', 'The body is not valid JSON.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'InvalidRequest',
+    'The body has another length than Content-Length says.',
+  ],
+  FST_ERR_BAD_URL: ['InvalidRequest', 'The address is malformed.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['UriTooLong', 'A part of the address is too long.'],
+  FST_ERR_HANDLER_TIMEOUT: ['HandlerTimeout', 'The request took too long; the change, if any, goes on.'],
+};
+
+function translate(error: FastifyError): RequestError | null {
+  const [code, detail] = fastifyErrors[error.code] ?? [];
+  if (code && detail) return createError(code, detail);
+  // Fastify's own client errors (malformed JSON has no code of its own) keep their status, not their text.
+  if (error.statusCode === 400) return createError('InvalidRequest', 'The body is not valid JSON.');
+  return null;
+}
+
+function notFound(app: FastifyInstance, request: FastifyRequest): RequestError {
+  const allowed = app.methodsOf(request.url);
+  if (allowed.length === 0) return createError('NotFound', 'There is nothing at this address.');
+  return createError('MethodNotAllowed', `This resource answers ${allowed.join(', ')}.`, {
+    headers: { allow: allowed.join(', ') },
+  });
+}
+
+/** For what goes wrong before Fastify sees a request: oversized headers, broken requests, slow ones. */
+export function rawProblem(code: string | undefined): string {
+  const kind: RequestErrorCode =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? 'HeadersTooLarge'
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'RequestTimeout'
+        : 'InvalidRequest';
+  const [status, title] = requestErrors[kind];
+  const body = JSON.stringify({
+    type: `/docs/errors/${kind}`,
+    title,
+    status,
+    detail: 'The request could not be read.',
+    instance: `urn:uuid:${crypto.randomUUID()}`,
+    code: kind,
+  });
+  return (
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\nx-ms-error-code: ${kind}\r\n` +
+    `cache-control: no-store\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+}
+
+export function invalid(errors: ErrorDetail[]): RequestError {
+  const summary = errors
+    .slice(0, 5)
+    .map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`)
+    .join('; ');
+  return createError('InvalidRequest', summary, { errors });
+}

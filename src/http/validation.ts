@@ -1,0 +1,77 @@
+import AjvCompiler, { type ValidatorFactory } from '@fastify/ajv-compiler';
+import type { FastifySchemaValidationError } from 'fastify';
+import { createError, type ErrorDetail, type RequestError } from '../errors.ts';
+import { invalid } from './problems.ts';
+
+// What Fastify calls: the compiler's own types know only the schema, not the part that it is for.
+type Compile = (route: { schema: unknown; httpPart?: string }) => (data: unknown) => boolean;
+type Build = (schemas: object, options?: object) => Compile;
+
+const buildAjv = AjvCompiler() as unknown as Build;
+
+/**
+ * Bodies are judged as they are: Fastify's default drops unknown properties in silence and makes strings of numbers
+ * (measured: a password would look accepted). Only query strings and paths, which know no types, are converted.
+ */
+const build: Build = (schemas, options) => {
+  const strict = buildAjv(schemas, withOptions(options, { coerceTypes: false, useDefaults: false }));
+  const converting = buildAjv(schemas, withOptions(options, { coerceTypes: true, useDefaults: true }));
+  return route => (route.httpPart === 'body' ? strict : converting)(route);
+};
+
+export const schemaController = {
+  compilersFactory: { buildValidator: build as unknown as ValidatorFactory },
+};
+
+function withOptions(options: object | undefined, more: object): object {
+  return { ...options, customOptions: { removeAdditional: false, allErrors: true, strict: false, ...more } };
+}
+
+/** Turns what the validator found into errors with JSON pointers. Values are never repeated: one might be a secret. */
+export function formatSchemaErrors(errors: FastifySchemaValidationError[], part: string): RequestError {
+  return invalid(errors.map(error => describe(error, part)));
+}
+
+function describe(
+  { keyword, instancePath, params, message }: FastifySchemaValidationError,
+  part: string,
+): ErrorDetail {
+  const prefix = part === 'body' ? '' : `${part}:`;
+  const at = (name: unknown) => `${prefix}${instancePath}/${escapePointer(String(name))}`;
+  switch (keyword) {
+    case 'additionalProperties':
+      return { pointer: at(params.additionalProperty), detail: 'is not known here' };
+    case 'required':
+      return { pointer: at(params.missingProperty), detail: 'is missing' };
+    case 'enum':
+      return { pointer: prefix + instancePath, detail: `must be one of ${list(params.allowedValues)}` };
+    default:
+      return { pointer: prefix + instancePath, detail: message ?? 'is not valid' };
+  }
+}
+
+const list = (values: unknown) => (Array.isArray(values) ? values.join(', ') : String(values));
+const escapePointer = (name: string) => name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1');
+
+const passwordNames = /^(?:registry)?(?:pass(?:word|wd|phrase)?|pwd)$/i;
+
+/**
+ * Refuses a property for a password wherever it stands, before anything else looks at the body. The value is neither
+ * repeated nor logged.
+ */
+export function refusePasswords(body: unknown): void {
+  const pending: { value: unknown; pointer: string }[] = [{ value: body, pointer: '' }];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    if (typeof next.value !== 'object' || next.value === null) continue;
+    for (const [name, value] of Object.entries(next.value)) {
+      const pointer = `${next.pointer}/${escapePointer(name)}`;
+      if (passwordNames.test(name)) throw passwordRefused(pointer);
+      pending.push({ value, pointer });
+    }
+  }
+}
+
+function passwordRefused(pointer: string): RequestError {
+  const detail = 'Slipway takes no passwords: store it in Key Vault and name the secret with `secretName`.';
+  return createError('PasswordNotAccepted', `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
+}

@@ -1,0 +1,10 @@
+// Plain JavaScript, loaded before everything by `node --import`: an older Node cannot read TypeScript, not even to say so.
+const oldest = 24;
+
+if (Number(process.versions.node.split('.')[0]) < oldest) {
+  console.error(
+    `Slipway needs Node ${oldest} or newer; this is ${process.versions.node}. Its npm scripts bring their own: ` +
+      'run `npm ci` with optional dependencies, then `npm start`.',
+  );
+  process.exit(1);
+}

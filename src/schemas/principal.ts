@@ -1,0 +1,39 @@
+import { type Static, Type } from 'typebox';
+import { ref } from './ref.ts';
+
+const closed = { additionalProperties: false };
+
+/** What a caller may be allowed to do. */
+export const permissions = ['deploy', 'read', 'logs', 'cancel', 'delete', 'audit'] as const;
+export const Permission = Type.Enum([...permissions]);
+export type Permission = Static<typeof Permission>;
+
+/** Who asked, as the token said: kept on records. */
+export const Principal = Type.Object(
+  {
+    issuer: Type.String({ description: 'The name that the policy gives the issuer' }),
+    subject: Type.String(),
+    client: Type.Optional(Type.String({ description: 'The application that the token was issued to' })),
+    name: Type.Optional(Type.String()),
+  },
+  { ...closed, $id: 'Principal' },
+);
+export type Principal = Static<typeof Principal>;
+
+/** Who asks and what policy grants him: permissions by team. */
+export interface Caller {
+  principal: Principal;
+  teams: Record<string, Permission[]>;
+  /** Unix seconds; the token is no longer good after it. */
+  expiresAt: number;
+}
+
+export const Me = Type.Object(
+  {
+    principal: ref(Principal),
+    teams: Type.Array(Type.Object({ team: Type.String(), permissions: Type.Array(Permission) }, closed)),
+    policyDigest: Type.String(),
+  },
+  { ...closed, $id: 'Me' },
+);
+export type Me = Static<typeof Me>;

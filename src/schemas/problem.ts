@@ -1,0 +1,31 @@
+import { type Static, Type } from 'typebox';
+import { Failure } from './failure.ts';
+import { ref } from './ref.ts';
+
+/** RFC 9457: the body of every answer with a status of 400 or more. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'Where the code is explained' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    instance: Type.String({ description: '`urn:uuid:` and the id of the request' }),
+    code: Type.String(),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            pointer: Type.String({ description: 'JSON pointer into the body, or a parameter or header' }),
+            detail: Type.String(),
+          },
+          { additionalProperties: false },
+        ),
+      ),
+    ),
+    failure: Type.Optional(ref(Failure)),
+    deployment: Type.Optional(Type.String({ description: 'Path of the deployment that this is about' })),
+    operation: Type.Optional(Type.String({ description: 'Path of the operation that this is about' })),
+  },
+  { additionalProperties: false, $id: 'Problem' },
+);
+export type Problem = Static<typeof Problem>;

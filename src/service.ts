@@ -1,0 +1,110 @@
+import type { AddressInfo } from 'node:net';
+import { createContainerGroups } from './azure/container-groups.ts';
+import { createAzureCredential } from './azure/credential.ts';
+import { createRegistryToken } from './azure/registry-token.ts';
+import { createRoles } from './azure/roles.ts';
+import { createTransport } from './azure/transport.ts';
+import { createVault } from './azure/vault.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createAdvance } from './deployments/advance.ts';
+import { createDeployments } from './deployments/deployments.ts';
+import { createDispatcher } from './hosts.ts';
+import { createApp } from './http/app.ts';
+import { createAuthenticator } from './http/auth.ts';
+import { createLog, type Log } from './log.ts';
+import { loadPolicy } from './policy/load.ts';
+import { createRegistryClient } from './registry/client.ts';
+import { openDatabase } from './store/database.ts';
+import { createDeploymentStore } from './store/deployments.ts';
+import { startJobs } from './store/jobs.ts';
+
+export interface Service {
+  /** Where it listens: `http://HOST:PORT`; null for a worker without API. */
+  url: string | null;
+  close(): Promise<void>;
+}
+
+interface Overrides {
+  log?: Log;
+  clock?: Clock;
+}
+
+// Each claim is a stage of seconds, most of it waiting for Azure.
+const workerConcurrency = 8;
+
+/** Builds the parts top to bottom and disposes them bottom to top, also where one of them does not start. */
+export async function startService(config: Config, overrides: Overrides = {}): Promise<Service> {
+  await using parts = new AsyncDisposableStack();
+  const log = overrides.log ?? createLog({ level: config.logLevel });
+  const clock = overrides.clock ?? systemClock;
+  const loaded = loadPolicy(config.policy);
+  const policy = () => loaded;
+
+  const dispatcher = createDispatcher({ table: config.hosts, ...(config.ca ? { ca: config.ca } : {}) });
+  parts.defer(() => dispatcher.destroy());
+
+  const transport = createTransport({
+    dispatcher,
+    vaults: Object.values(loaded.policy.vaults ?? {}).map(({ url }) => url),
+  });
+  const credential = createAzureCredential(config.azure, transport);
+  const azure = {
+    vault: createVault({ credential, transport }),
+    containerGroups: createContainerGroups({ credential, transport }),
+    roles: createRoles({ credential, transport }),
+    acrToken: createRegistryToken(credential),
+    registry: createRegistryClient({ dispatcher }),
+  };
+
+  const database = await openDatabase({
+    ...(config.databaseUrl ? { url: config.databaseUrl } : { directory: config.data }),
+    log,
+  });
+  parts.defer(() => database.close());
+  const jobs = await startJobs(database, { log });
+  parts.defer(() => jobs.stop());
+  const store = createDeploymentStore(database, jobs);
+  const watch = await store.watch();
+  parts.defer(() => watch.close());
+
+  if (config.role !== 'api') {
+    const advance = createAdvance({
+      ...azure,
+      store,
+      policy,
+      clock,
+      log,
+      tenantId: config.azure.tenantId ?? '',
+    });
+    await jobs.work(advance, { concurrency: workerConcurrency });
+  }
+
+  let url: string | null = null;
+  if (config.role !== 'worker') {
+    const authenticator = createAuthenticator({ policy, dispatcher, log, clock });
+    parts.defer(() => authenticator.close());
+    const app = await createApp({
+      log,
+      authenticator,
+      deployments: createDeployments({ store, watch, policy, clock }),
+      readiness: {
+        checks: async () => ({
+          store: await database.ready(),
+          policy: true,
+          signingKeys: await authenticator.ready(),
+        }),
+        policyDigest: () => policy().digest,
+      },
+      policyDigest: () => policy().digest,
+      publicUrl: config.publicUrl,
+    });
+    parts.defer(() => app.close());
+    await app.listen({ host: config.host, port: config.port });
+    const { port } = app.server.address() as AddressInfo;
+    url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  }
+
+  const running = parts.move();
+  return { url, close: () => running.disposeAsync() };
+}

@@ -1,0 +1,159 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Deployment } from '../schemas/deployment.ts';
+import type { Principal } from '../schemas/principal.ts';
+import type { DeploymentRequest } from '../schemas/request.ts';
+import { insertAudit } from './audit.ts';
+import { insertEvents } from './events.ts';
+import { type Idempotency, type Replayed, remember, replay } from './idempotency.ts';
+import type { Jobs } from './jobs.ts';
+import { json } from './json.ts';
+import { insertOperation } from './operations.ts';
+import { enter } from './phases.ts';
+import { exceededQuota, type Quota, type QuotaExceeded } from './quota.ts';
+import { readDeployment } from './reading.ts';
+import type { Tables } from './tables.ts';
+import { lockTeam } from './teams.ts';
+
+/** A deployment to be accepted: judged and allowed before. */
+export interface Acceptance {
+  id: string;
+  operation: string;
+  team: string;
+  name: string;
+  target: string;
+  subscription: string;
+  resourceGroup: string;
+  location: string;
+  spec: DeploymentRequest;
+  plan: object;
+  policyDigest: string;
+  createdBy: Principal;
+  onBehalfOf: string | null;
+  size: { cpu: number; memoryInGB: number };
+  quota: Quota;
+  deadlineAt: Date;
+  now: Date;
+  requestId: string;
+  idempotency?: Idempotency;
+}
+
+export type Accepted =
+  | { outcome: 'accepted'; deployment: Deployment }
+  | Replayed
+  | { outcome: 'exists'; id: string }
+  | QuotaExceeded;
+
+export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Acceptance): Promise<Accepted> {
+  return db.transaction().execute(async trx => {
+    await lockTeam(trx, acceptance.team);
+    const replayed = await replay(trx, acceptance);
+    if (replayed) return replayed;
+    const holder = await findHolder(trx, acceptance);
+    if (holder) return holder;
+    const exceeded = await exceededQuota(trx, acceptance);
+    if (exceeded) return exceeded;
+    if (!(await insertDeployment(trx, acceptance))) return nameTaken(trx, acceptance);
+
+    await insertFirsts(trx, acceptance);
+    await remember(trx, acceptance);
+    await jobs.enqueue(trx, { deployment: acceptance.id, team: acceptance.team });
+    return { outcome: 'accepted', deployment: await readDeployment(trx, acceptance.id) };
+  });
+}
+
+/** Azure compares subscriptions and resource groups without case. */
+async function findHolder(
+  trx: Transaction<Tables>,
+  { subscription, resourceGroup, name }: Acceptance,
+): Promise<{ outcome: 'exists'; id: string } | null> {
+  const holder = await trx
+    .selectFrom('deployments')
+    .select('id')
+    .where(sql<string>`lower(subscription)`, '=', subscription.toLowerCase())
+    .where(sql<string>`lower(resource_group)`, '=', resourceGroup.toLowerCase())
+    .where('name', '=', name)
+    .where('holdsName', '=', true)
+    .executeTakeFirst();
+  return holder ? { outcome: 'exists', id: holder.id } : null;
+}
+
+/** Two teams may share a resource group; the lock on a team does not keep them apart, the unique index does. */
+async function nameTaken(trx: Transaction<Tables>, acceptance: Acceptance) {
+  const holder = await findHolder(trx, acceptance);
+  if (!holder) throw new Error(`deployment ${acceptance.id} was not inserted`);
+  return holder;
+}
+
+/** Whether it was inserted: not where the name was taken at the same moment. */
+async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance): Promise<boolean> {
+  const { idempotency, requestId, quota, size, now, createdBy, spec, plan, ...columns } = acceptance;
+  const inserted = await trx
+    .insertInto('deployments')
+    .values({
+      ...columns,
+      status: 'Accepted',
+      settled: false,
+      revision: 1,
+      liveRevision: null,
+      health: 'Unknown',
+      observedAt: null,
+      waitingFor: null,
+      createdAt: now,
+      updatedAt: now,
+      createdBy: json(createdBy),
+      spec: json(spec),
+      plan: json(plan),
+      images: json([]),
+      credentials: json([]),
+      containerGroup: null,
+      failure: null,
+      timeline: json(enter([], 'Accepted', now)),
+      operationUrl: null,
+      seenEvents: json([]),
+      holdsName: true,
+      cpu: size.cpu,
+      memoryInGb: size.memoryInGB,
+      eventSeq: 1,
+      retries: 0,
+    })
+    .onConflict(conflict => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  return inserted !== undefined;
+}
+
+/** The first revision, operation and event, and the row of the audit. */
+async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): Promise<void> {
+  const { id, operation, team, name, spec, createdBy, policyDigest, requestId, now } = acceptance;
+  const created = { createdAt: now, createdBy: json(createdBy) };
+  await trx
+    .insertInto('revisions')
+    .values({
+      deploymentId: id,
+      number: 1,
+      spec: json(spec),
+      images: json([]),
+      credentials: json([]),
+      outcome: null,
+      ...created,
+    })
+    .execute();
+  await insertOperation(trx, {
+    id: operation,
+    deploymentId: id,
+    team,
+    kind: 'Create',
+    revision: 1,
+    phase: 'Accepted',
+    now,
+  });
+  const message = 'The deployment was accepted';
+  await insertEvents(
+    trx,
+    acceptance,
+    [{ at: now, source: 'Slipway', type: 'Accepted', phase: 'Accepted', message }],
+    1,
+  );
+  const who = { at: now, team, principal: createdBy };
+  await insertAudit(trx, { ...who, action: 'create', target: name, code: null, policyDigest, requestId });
+}

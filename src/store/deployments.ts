@@ -1,0 +1,98 @@
+import type { Selectable } from 'kysely';
+import type { Deployment, Event, Operation, OperationStatus, Status } from '../schemas/deployment.ts';
+import type { Failure } from '../schemas/failure.ts';
+import { type Acceptance, type Accepted, accept } from './accepting.ts';
+import { type AuditEntry, insertAudit } from './audit.ts';
+import type { Database } from './database.ts';
+import { acceptDelete, type DeleteAcceptance, type DeleteAccepted } from './deleting.ts';
+import { listEvents, type NewEvent } from './events.ts';
+import type { Claim, Jobs } from './jobs.ts';
+import { findOperation } from './operations.ts';
+import { findDeployment, type ListFilter, listDeployments, loadRow } from './reading.ts';
+import { drop, settle } from './settling.ts';
+import type { DeploymentsTable } from './tables.ts';
+import { startWatch, type Watch } from './watch.ts';
+
+export type { Acceptance } from './accepting.ts';
+export type { DeleteAcceptance } from './deleting.ts';
+export type { NewEvent } from './events.ts';
+export type { ListFilter } from './reading.ts';
+export type { Watch } from './watch.ts';
+
+/** A deployment with all its columns, as the worker reads it. */
+export type DeploymentRow = Selectable<DeploymentsTable>;
+
+/** What a stage made of a deployment: saved in one transaction. */
+export interface Settlement {
+  to: Status;
+  now: Date;
+  /** When the next job is due; absent where nothing is to be done. */
+  againInMs?: number;
+  patch?: Partial<
+    Pick<
+      DeploymentRow,
+      | 'images'
+      | 'credentials'
+      | 'containerGroup'
+      | 'waitingFor'
+      | 'operationUrl'
+      | 'health'
+      | 'liveRevision'
+      | 'holdsName'
+      | 'retries'
+      | 'seenEvents'
+    >
+  > & { failure?: Failure | null; observedAt?: Date };
+  events?: NewEvent[];
+  /** Ends the operation, if it has not ended. */
+  outcome?: Extract<OperationStatus, 'Succeeded' | 'Failed' | 'Canceled'>;
+}
+
+/** Deployments, their operations and events. Whoever reads for a caller names the teams that he may see. */
+export interface DeploymentStore {
+  /** Writes deployment, revision, operation, first event, audit row, idempotency record, quota and job: all or nothing. */
+  accept(acceptance: Acceptance): Promise<Accepted>;
+  acceptDelete(acceptance: DeleteAcceptance): Promise<DeleteAccepted>;
+  find(
+    teams: readonly string[],
+    ref: { id: string } | { target: string; name: string },
+  ): Promise<Deployment | null>;
+  list(
+    teams: readonly string[],
+    filter: ListFilter,
+    page: { size: number; before?: string | undefined },
+  ): Promise<{ value: Deployment[]; next?: string }>;
+  findOperation(teams: readonly string[], id: string): Promise<Operation | null>;
+  events(
+    teams: readonly string[],
+    id: string,
+    page: { after: number; size: number },
+  ): Promise<{ value: Event[]; more: boolean }>;
+  load(id: string): Promise<DeploymentRow | null>;
+  /**
+   * Saves a move, fenced by the claim: throws `ClaimLost`, and writes nothing, where another worker has it. Where a change
+   * was accepted since the row was loaded, nothing is saved either, and the change's own stage runs at once.
+   */
+  settle(claim: Claim, row: DeploymentRow, settlement: Settlement): Promise<void>;
+  /** Ends a job for which there is nothing to do, unless a change was accepted since the row was loaded. */
+  drop(claim: Claim, row: DeploymentRow | null): Promise<void>;
+  /** Records what was refused. */
+  refuse(entry: AuditEntry): Promise<void>;
+  watch(): Promise<Watch>;
+}
+
+export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentStore {
+  return {
+    accept: acceptance => accept(db, jobs, acceptance),
+    acceptDelete: acceptance => acceptDelete(db, jobs, acceptance),
+    find: (teams, ref) => findDeployment(db, teams, ref),
+    list: (teams, filter, page) => listDeployments(db, teams, filter, page),
+    findOperation: (teams, id) => findOperation(db, teams, id),
+    events: (teams, id, page) => listEvents(db, teams, id, page),
+    load: id => loadRow(db, id),
+    settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),
+    drop: (claim, row) => drop(db, jobs, claim, row),
+    refuse: entry => insertAudit(db, entry),
+    watch: () => startWatch(jobs, (teams, id) => findDeployment(db, teams, { id })),
+  };
+}

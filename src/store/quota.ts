@@ -1,0 +1,66 @@
+import { type Kysely, sql } from 'kysely';
+import type { Tables } from './tables.ts';
+
+/** What a team may have at once, and how often it may deploy; what is absent has no limit. */
+export interface Quota {
+  groups?: number;
+  cpu?: number;
+  memoryInGB?: number;
+  deploysPerHour?: number;
+}
+
+export interface QuotaExceeded {
+  outcome: 'quotaExceeded';
+  which: keyof Quota;
+  limit: number;
+  used: number;
+}
+
+interface Ask {
+  team: string;
+  size: { cpu: number; memoryInGB: number };
+  quota: Quota;
+  now: Date;
+}
+
+const kinds = ['groups', 'cpu', 'memoryInGB', 'deploysPerHour'] as const;
+
+// Halves and tenths of cores add up to a little more than they are.
+const rounding = 1e-6;
+
+/** A sum over live rows: nothing to give back, so nothing can leak. Exact only under the lock on the team. */
+export async function exceededQuota(db: Kysely<Tables>, ask: Ask): Promise<QuotaExceeded | null> {
+  const used = { ...(await sumLive(db, ask)), deploysPerHour: await countRecent(db, ask) };
+  const asked = { groups: 1, ...ask.size, deploysPerHour: 1 };
+  for (const which of kinds) {
+    const limit = ask.quota[which];
+    if (limit !== undefined && used[which] + asked[which] > limit + rounding)
+      return { outcome: 'quotaExceeded', which, limit, used: used[which] };
+  }
+  return null;
+}
+
+function sumLive(db: Kysely<Tables>, { team }: Ask) {
+  return db
+    .selectFrom('deployments')
+    .select([
+      sql<number>`count(*)`.as('groups'),
+      sql<number>`coalesce(sum(cpu), 0)`.as('cpu'),
+      sql<number>`coalesce(sum(memory_in_gb), 0)`.as('memoryInGB'),
+    ])
+    .where('team', '=', team)
+    .where('holdsName', '=', true)
+    .executeTakeFirstOrThrow();
+}
+
+async function countRecent(db: Kysely<Tables>, { team, quota, now }: Ask): Promise<number> {
+  if (quota.deploysPerHour === undefined) return 0;
+  const hourAgo = new Date(now.getTime() - 3_600_000);
+  const { recent } = await db
+    .selectFrom('deployments')
+    .select(sql<number>`count(*)`.as('recent'))
+    .where('team', '=', team)
+    .where('createdAt', '>', hourAgo)
+    .executeTakeFirstOrThrow();
+  return recent;
+}

@@ -1,0 +1,122 @@
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Deployment, Status } from '../schemas/deployment.ts';
+import type { DeploymentsTable, Tables } from './tables.ts';
+
+type Row = Selectable<DeploymentsTable>;
+
+export async function loadRow(db: Kysely<Tables>, id: string): Promise<Row | null> {
+  return (await db.selectFrom('deployments').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
+/** A deployment that is known to be there. */
+export async function readDeployment(db: Kysely<Tables>, id: string): Promise<Deployment> {
+  const row = await loadRow(db, id);
+  if (!row) throw new Error(`deployment ${id} is on record and is not there`);
+  return deploymentOf(row);
+}
+
+export async function findDeployment(
+  db: Kysely<Tables>,
+  teams: readonly string[],
+  ref: { id: string } | { target: string; name: string },
+): Promise<Deployment | null> {
+  if (teams.length === 0) return null;
+  const visible = db.selectFrom('deployments').selectAll().where('team', 'in', teams);
+  // Of those that had the name, the one that holds it, else the newest.
+  const found =
+    'id' in ref
+      ? visible.where('id', '=', ref.id)
+      : visible
+          .where('target', '=', ref.target)
+          .where('name', '=', ref.name)
+          .orderBy('holdsName', 'desc')
+          .orderBy('id', 'desc')
+          .limit(1);
+  const row = await found.executeTakeFirst();
+  return row ? deploymentOf(row) : null;
+}
+
+export interface ListFilter {
+  team?: string | undefined;
+  name?: string | undefined;
+  target?: string | undefined;
+  status?: Status | undefined;
+  image?: string | undefined;
+  digest?: string | undefined;
+  secretName?: string | undefined;
+  identity?: string | undefined;
+  createdBy?: string | undefined;
+  onBehalfOf?: string | undefined;
+  /** `name=value` */
+  label?: string | undefined;
+}
+
+/** A page by key, newest first: its cost does not grow with what lies before it. */
+export async function listDeployments(
+  db: Kysely<Tables>,
+  teams: readonly string[],
+  filter: ListFilter,
+  { size, before }: { size: number; before?: string | undefined },
+): Promise<{ value: Deployment[]; next?: string }> {
+  if (teams.length === 0) return { value: [] };
+  let query = db.selectFrom('deployments').selectAll().where('team', 'in', teams);
+  for (const column of ['team', 'name', 'target', 'status', 'onBehalfOf'] as const) {
+    const value = filter[column];
+    if (value !== undefined) query = query.where(column, '=', value);
+  }
+  for (const condition of jsonConditions(filter)) query = query.where(condition);
+  if (before !== undefined) query = query.where('id', '<', before);
+  const rows = await query
+    .orderBy('id', 'desc')
+    .limit(size + 1)
+    .execute();
+  const value = rows.slice(0, size).map(deploymentOf);
+  const last = value.at(-1);
+  return rows.length > size && last ? { value, next: last.id } : { value };
+}
+
+function jsonConditions({ image, digest, secretName, identity, createdBy, label }: ListFilter) {
+  const holds = (column: string, value: unknown) =>
+    sql<boolean>`${sql.ref(column)} @> cast(${JSON.stringify(value)} as jsonb)`;
+  const [name, ...value] = (label ?? '').split('=');
+  return [
+    ...(image !== undefined ? [holds('spec', { containers: [{ image }] })] : []),
+    ...(digest !== undefined ? [holds('images', [{ digest }])] : []),
+    ...(secretName !== undefined ? [holds('credentials', [{ secretName }])] : []),
+    ...(identity !== undefined ? [holds('credentials', [{ identity }])] : []),
+    ...(createdBy !== undefined
+      ? [
+          sql<boolean>`(${holds('created_by', { subject: createdBy })} or ${holds('created_by', { client: createdBy })})`,
+        ]
+      : []),
+    ...(label !== undefined && name ? [holds('spec', { labels: { [name]: value.join('=') } })] : []),
+  ];
+}
+
+/** The record as callers see it: no plan, no claim, no column that is only ours. */
+function deploymentOf(row: Row): Deployment {
+  return {
+    id: row.id,
+    team: row.team,
+    name: row.name,
+    target: row.target,
+    status: row.status,
+    settled: row.settled,
+    revision: row.revision,
+    liveRevision: row.liveRevision,
+    operation: row.operation,
+    health: row.health,
+    observedAt: row.observedAt?.toISOString() ?? null,
+    waitingFor: row.waitingFor,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    createdBy: row.createdBy,
+    onBehalfOf: row.onBehalfOf,
+    spec: row.spec,
+    images: row.images,
+    credentials: row.credentials,
+    containerGroup: row.containerGroup,
+    failure: row.failure,
+    timeline: row.timeline,
+  };
+}

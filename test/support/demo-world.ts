@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Dispatcher, request } from 'undici';
+import { findEmbeddedAzure } from '../../src/commands/embedded-azure.ts';
+import { requestToken } from '../../src/commands/embedded-token.ts';
+import { createDispatcher, parseHostTable } from '../../src/hosts.ts';
+import { type Started, startProcess, temporaryDirectory } from './service.ts';
+
+type Teardown = { teardown(done: () => unknown): unknown };
+
+export interface JournalEntry {
+  seq: number;
+  host: string;
+  method: string;
+  path: string;
+  status: number;
+  caller?: string;
+}
+
+/** An embedded Azure in a process of its own, as the service meets it, and its control surface. */
+export interface DemoWorld {
+  data: string;
+  azure: Started;
+  /** The environment of a service that uses it. */
+  env: Record<string, string | undefined>;
+  token(team?: string): Promise<string>;
+  control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>;
+  journal(since?: number): Promise<JournalEntry[]>;
+}
+
+export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
+  const data = temporaryDirectory(t);
+  const directory = join(data, 'azure');
+  const azure = await startProcess(t, ['src/emulator/main.ts', '--data', directory], { EMULATOR_PORT: '0' });
+  const env: Record<string, string | undefined> = { SLIPWAY_DATA: data, PORT: '0' };
+  Object.assign(env, findEmbeddedAzure(env));
+  const table = parseHostTable(`localhost=127.0.0.1:${new URL(azure.url).port}`);
+  const dispatcher: Dispatcher = createDispatcher({ table, ca: readFileSync(join(directory, 'ca.pem'), 'utf8') });
+  t.teardown(() => dispatcher.destroy());
+
+  const control: DemoWorld['control'] = async (method, path, body) => {
+    const answer = await request(`https://localhost/_emulator/${path}`, {
+      method,
+      dispatcher,
+      ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
+    return text ? JSON.parse(text) : null;
+  };
+  return {
+    data,
+    azure,
+    env,
+    token: (team = 'demo') => requestToken({ SLIPWAY_DATA: data }, team),
+    control,
+    journal: async (since = 0) => ((await control('GET', `journal?since=${since}`)) as { value: JournalEntry[] }).value,
+  };
+}
+
+/** Looks until `found` says yes; fails with what it waited for. */
+export async function eventually<T>(what: string, look: () => Promise<T | null | undefined | false>, timeoutMs = 20_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise(done => setTimeout(done, 25));
+  }
+}
