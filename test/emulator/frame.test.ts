@@ -473,19 +473,24 @@ t.test('the process', async t => {
   t.test('ends with its parent, even one that was killed', async t => {
     const script = `
       const { spawn } = require('node:child_process');
-      spawn(process.execPath, [${JSON.stringify(entry)}, '--with-parent'], { stdio: ['pipe', 'inherit', 'inherit'] });`;
+      const child = spawn(process.execPath, [${JSON.stringify(entry)}, '--with-parent'], { stdio: ['pipe', 'inherit', 'ignore'] });
+      console.log(child.pid);`;
     const parent = spawn(process.execPath, ['-e', script], {
       env: { ...process.env, EMULATOR_PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [line] = await once(createInterface({ input: parent.stdout }), 'line');
-    const port = Number(/:(\d+)$/.exec(line)?.[1]);
+    const said: string[] = [];
+    for await (const line of createInterface({ input: parent.stdout })) if (said.push(line) === 2) break;
+    const [, pid, port] = /^(\d+)\n.*:(\d+)$/.exec(said.join('\n'))?.map(Number) ?? [];
+    if (!pid || !port) throw new Error(`the parent said ${said}`);
     t.ok(await listens(port));
     parent.kill('SIGKILL');
     const deadline = Date.now() + 5_000;
     // By its port: a process that nobody has reaped still has its id.
     while ((await listens(port)) && Date.now() < deadline) await new Promise(done => setTimeout(done, 20));
-    t.notOk(await listens(port));
+    const left = await listens(port);
+    if (left) process.kill(pid, 'SIGKILL');
+    t.notOk(left);
   });
 
   t.test('a wrong setting ends with a sentence', async t => {

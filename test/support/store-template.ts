@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  constants,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../../src/log.ts';
 import { openDatabase } from '../../src/store/database.ts';
@@ -40,7 +49,9 @@ async function makeTemplate(template: string): Promise<void> {
 
 /** Whatever may change what a fresh store looks like. */
 function digest(): string {
-  const sources = globSync('src/store/{migrations/*,migrations,embedded,durable-files,jobs}.ts', { cwd: root });
+  const sources = globSync('src/store/{migrations/*,migrations,embedded,durable-files,jobs}.ts', {
+    cwd: root,
+  });
   const versions = ['@electric-sql/pglite', 'pg-boss'].map(name => `node_modules/${name}/package.json`);
   const hash = createHash('sha256');
   for (const path of [...sources.sort(), ...versions]) hash.update(readFileSync(join(root, path)));

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Compile } from 'typebox/compile';
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { findContradictions } from './contradictions.ts';
+import { checkExpectations } from './expectations.ts';
+import { Policy } from './policy.ts';
+
+/** A policy that was read, checked and has passed its own tests. */
+export interface LoadedPolicy {
+  policy: Policy;
+  /** SHA-256 of the content, whatever its layout. */
+  digest: string;
+}
+
+export interface PolicyFault {
+  /** `FILE:LINE`, or the file where no line can be named. */
+  place: string;
+  message: string;
+}
+
+/** A policy that cannot be used: every fault, one a line. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+  readonly sentence = true;
+  readonly faults: PolicyFault[];
+
+  constructor(faults: PolicyFault[]) {
+    super(
+      `The policy cannot be used:\n${faults.map(({ place, message }) => `  ${place}: ${message}`).join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+const validator = Compile(Policy);
+
+/** Reads a YAML or JSON file, or a directory of them. Throws `PolicyError`. */
+export function loadPolicy(path: string): LoadedPolicy {
+  const sources = filesOf(path).map(readSource);
+  const merged = sources.reduce<Record<string, unknown>>((all, { content }) => merge(all, content), {});
+  const faults = [...validator.Errors(merged)].map(({ instancePath, message }) => ({
+    place: placeOf(sources, instancePath),
+    message: `${instancePath || '/'} ${message}`,
+  }));
+  if (!validator.Check(merged)) throw new PolicyError(faults);
+  const policy: Policy = merged;
+  const contradictions = [...findContradictions(policy)].map(({ pointer, message }) => ({
+    place: placeOf(sources, pointer),
+    message: `${pointer} ${message}`,
+  }));
+  if (contradictions.length > 0) throw new PolicyError(contradictions);
+
+  const loaded = { policy, digest: createHash('sha256').update(canonical(policy)).digest('hex') };
+  const unmet = checkExpectations(loaded).map(({ pointer, message }) => ({
+    place: placeOf(sources, pointer),
+    message,
+  }));
+  if (unmet.length > 0) throw new PolicyError(unmet);
+  return loaded;
+}
+
+interface Source {
+  file: string;
+  document: Document;
+  lines: LineCounter;
+  content: Record<string, unknown>;
+}
+
+function filesOf(path: string): string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path).filter(name => /\.(?:ya?ml|json)$/.test(name));
+    return names.sort().map(name => join(path, name));
+  } catch {
+    throw new PolicyError([{ place: path, message: 'cannot be read' }]);
+  }
+}
+
+function readSource(file: string): Source {
+  const lines = new LineCounter();
+  const document = parseDocument(readFileSync(file, 'utf8'), { lineCounter: lines, uniqueKeys: true });
+  const faults = document.errors.map(({ message, pos }) => ({
+    place: `${file}:${lines.linePos(pos[0]).line}`,
+    message: message.split('\n')[0] ?? '',
+  }));
+  if (faults.length > 0) throw new PolicyError(faults);
+  const content: unknown = document.toJS();
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new PolicyError([{ place: file, message: 'must be a mapping' }]);
+  return { file, document, lines, content: { ...content } };
+}
+
+/** Lists are joined and mappings united, so that each team's file may have its own owners. */
+function merge(all: Record<string, unknown>, more: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...all };
+  for (const [name, value] of Object.entries(more)) {
+    const present = merged[name];
+    if (Array.isArray(present) && Array.isArray(value)) merged[name] = [...present, ...value];
+    else if (isMapping(present) && isMapping(value)) merged[name] = { ...present, ...value };
+    else merged[name] = value;
+  }
+  return merged;
+}
+
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The line of the nearest node that the pointer names, in the file that has it. */
+function placeOf(sources: readonly Source[], pointer: string): string {
+  const path = pointer
+    .split('/')
+    .slice(1)
+    .map(part => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
+  for (let depth = path.length; depth > 0; depth--)
+    for (const { file, document, lines } of sources) {
+      const node = document.getIn(path.slice(0, depth), true);
+      if (isNode(node) && node.range) return `${file}:${lines.linePos(node.range[0]).line}`;
+    }
+  return sources[0]?.file ?? '';
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, member) =>
+    isMapping(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

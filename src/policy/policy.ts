@@ -1,0 +1,173 @@
+import { type Static, Type } from 'typebox';
+import { Permission } from '../schemas/principal.ts';
+
+const closed = { additionalProperties: false };
+const Name = Type.String({ pattern: '^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$' });
+/** A host without wildcard, scheme or path, in its one form. */
+const Host = Type.String({
+  pattern:
+    '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?::[0-9]{1,5})?$',
+});
+const Guid = Type.String({ pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' });
+const SecretName = Type.String({ pattern: '^[0-9A-Za-z*-]{1,127}$', description: 'May be a glob' });
+const ArmId = Type.String({ pattern: '^/subscriptions/[A-Za-z0-9_.()/-]+$' });
+const Glob = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-z0-9._/*-]+$' });
+
+const Issuer = Type.Object(
+  {
+    name: Name,
+    issuer: Type.String({ pattern: '^https://[^\\s?#]+$' }),
+    audience: Type.String({ minLength: 1 }),
+  },
+  closed,
+);
+
+const who = {
+  issuer: Name,
+  subject: Type.Optional(Type.String({ minLength: 1 })),
+  group: Type.Optional(Guid),
+  client: Type.Optional(Guid),
+  repositoryId: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
+  ownerId: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
+  environment: Type.Optional(Type.String({ minLength: 1 })),
+};
+const Principal = Type.Object({ ...who, permissions: Type.Array(Permission, { minItems: 1 }) }, closed);
+
+const Identity = Type.Object(
+  {
+    id: ArmId,
+    use: Type.Enum(['pull', 'workload']),
+    registries: Type.Optional(
+      Type.Array(Host, { description: 'Where a pull identity may be used; all where absent' }),
+    ),
+  },
+  closed,
+);
+
+const TeamRegistry = Type.Object(
+  {
+    server: Host,
+    repositories: Type.Optional(Type.Array(Glob)),
+    credential: Type.Optional(
+      Type.String({
+        description: 'A registry secret or the name of a pull identity, used when the caller names none',
+      }),
+    ),
+    anonymous: Type.Optional(Type.Boolean()),
+    tags: Type.Optional(Type.Enum(['any', 'pinned'])),
+  },
+  closed,
+);
+
+const Quota = Type.Object(
+  {
+    groups: Type.Optional(Type.Number({ minimum: 0 })),
+    cpu: Type.Optional(Type.Number({ minimum: 0 })),
+    memoryInGB: Type.Optional(Type.Number({ minimum: 0 })),
+    deploysPerHour: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  closed,
+);
+
+const Team = Type.Object(
+  {
+    principals: Type.Array(Principal),
+    targets: Type.Array(Name, { minItems: 1 }),
+    vaults: Type.Optional(Type.Array(Name)),
+    registrySecrets: Type.Optional(Type.Array(SecretName)),
+    workloadSecrets: Type.Optional(Type.Array(SecretName)),
+    identities: Type.Optional(Type.Array(Identity)),
+    registries: Type.Optional(Type.Array(TeamRegistry)),
+    quota: Type.Optional(Quota),
+  },
+  closed,
+);
+export type Team = Static<typeof Team>;
+export type TeamRegistry = Static<typeof TeamRegistry>;
+
+const Target = Type.Object(
+  {
+    subscription: Guid,
+    resourceGroup: Type.String({ pattern: '^[A-Za-z0-9_()-](?:[A-Za-z0-9_.()-]{0,88}[A-Za-z0-9_()-])?$' }),
+    locations: Type.Array(Type.String({ pattern: '^[a-z0-9]+$' }), { minItems: 1 }),
+    network: Type.Optional(
+      Type.Object(
+        { public: Type.Optional(Type.Boolean()), subnets: Type.Optional(Type.Array(ArmId)) },
+        closed,
+      ),
+    ),
+    workspaces: Type.Optional(Type.Array(ArmId)),
+    storageAccounts: Type.Optional(Type.Array(Type.String())),
+  },
+  closed,
+);
+
+const Registry = Type.Object(
+  {
+    id: Type.Optional(ArmId),
+    preflight: Type.Optional(Type.Enum(['required', 'bestEffort'])),
+    addresses: Type.Optional(Type.Array(Type.String())),
+    ca: Type.Optional(Type.String()),
+  },
+  closed,
+);
+
+const Vault = Type.Object(
+  {
+    url: Type.String({ pattern: '^https://[a-z0-9-]{3,24}\\.vault\\.[a-z.]+/?$' }),
+    ownersBind: Type.Optional(
+      Type.Boolean({ description: 'The tags of a secret may bind it to a registry' }),
+    ),
+  },
+  closed,
+);
+
+const Binding = Type.Object(
+  {
+    vault: Name,
+    secret: Type.String({ pattern: '^[0-9A-Za-z-]{1,127}$' }),
+    registry: Host,
+    username: Type.Optional(Type.String({ minLength: 1 })),
+    repositories: Type.Optional(Type.Array(Glob)),
+  },
+  closed,
+);
+export type Binding = Static<typeof Binding>;
+
+const Expectation = Type.Object(
+  {
+    team: Name,
+    secret: Type.Optional(Type.String()),
+    identity: Type.Optional(Type.String()),
+    server: Host,
+    repository: Type.Optional(Type.String()),
+    decision: Type.Enum(['allow', 'deny']),
+  },
+  closed,
+);
+export type Expectation = Static<typeof Expectation>;
+
+const map = <T extends Parameters<typeof Type.Record>[1]>(value: T) => Type.Record(Type.String(), value);
+
+/** The policy file: who may use what. Deny by default; no negation; no wildcard in a host or an id. */
+export const Policy = Type.Object(
+  {
+    version: Type.Literal(1),
+    issuers: Type.Array(Issuer, { minItems: 1 }),
+    operators: Type.Optional(Type.Array(Type.Object(who, closed))),
+    portals: Type.Optional(
+      Type.Array(
+        Type.Object({ ...who, teams: Type.Array(Name), actsForUsers: Type.Optional(Type.Boolean()) }, closed),
+      ),
+    ),
+    teams: map(Team),
+    targets: map(Target),
+    registries: Type.Optional(map(Registry)),
+    vaults: Type.Optional(map(Vault)),
+    bindings: Type.Optional(Type.Array(Binding)),
+    expect: Type.Optional(Type.Array(Expectation)),
+  },
+  closed,
+);
+export type Policy = Static<typeof Policy>;
+export type PolicyPrincipal = Static<typeof Principal>;
