@@ -17,7 +17,6 @@ import { registerOperations } from './operations.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
 import { formatSchemaErrors, refusePasswords, schemaController } from './validation.ts';
 
-
 export interface AppParts {
   log: Log;
   authenticator: Pick<Authenticator, 'authenticate'>;

@@ -40,17 +40,18 @@ export async function exceededQuota(db: Kysely<Tables>, ask: Ask): Promise<Quota
   return null;
 }
 
-function sumLive(db: Kysely<Tables>, { team }: Ask) {
-  return db
+async function sumLive(db: Kysely<Tables>, { team }: Ask) {
+  const { groups, cpu, memory } = await db
     .selectFrom('deployments')
     .select([
       sql<number>`count(*)`.as('groups'),
       sql<number>`coalesce(sum(cpu), 0)`.as('cpu'),
-      sql<number>`coalesce(sum(memory_in_gb), 0)`.as('memoryInGB'),
+      sql<number>`coalesce(sum(memory_in_gb), 0)`.as('memory'),
     ])
     .where('team', '=', team)
     .where('holdsName', '=', true)
     .executeTakeFirstOrThrow();
+  return { groups, cpu, memoryInGB: memory };
 }
 
 async function countRecent(db: Kysely<Tables>, { team, quota, now }: Ask): Promise<number> {

@@ -22,7 +22,8 @@ export async function accepting(t: Test, store: TestStore): Promise<void> {
 
     const row = await loaded(store, asked.id);
     t.match(row, {
-      ...asked.size,
+      cpu: asked.size.cpu,
+      memoryInGb: asked.size.memoryInGB,
       plan: asked.plan,
       spec: asked.spec,
       deadlineAt: asked.deadlineAt,

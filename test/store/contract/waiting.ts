@@ -1,7 +1,6 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { acceptance, loaded, type TestStore } from '../../support/store.ts';
-
-const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
 
 export async function waiting(t: Test, store: TestStore): Promise<void> {
   const { accept, settle } = store.store;
@@ -36,16 +35,22 @@ export async function waiting(t: Test, store: TestStore): Promise<void> {
   await t.test('a wait ends in its time, or when the caller leaves, and leaves no timer', async t => {
     const asked = acceptance();
     await accept(asked);
-    const before = timers();
+    const started = t.capture(globalThis, 'setTimeout', setTimeout);
+    const stopped = t.capture(globalThis, 'clearTimeout', clearTimeout);
     t.match(await watch.until(asked.id, ['demo'], () => false, 50), { status: 'Accepted' });
     const controller = new AbortController();
     const left = watch.until(asked.id, ['demo'], () => false, 20_000, controller.signal);
-    setImmediate(() => controller.abort());
+    await wait(100);
+    controller.abort();
     t.match(await left, { status: 'Accepted' });
     t.match(await watch.until(asked.id, ['demo'], () => false, 20_000, AbortSignal.abort()), {
       status: 'Accepted',
     });
-    t.ok(timers() <= before, `${timers()} timers, ${before} before`);
+    const ours = started().filter(({ args: [, ms = 0] }) => ms > 15_000 && ms <= 20_000);
+    t.equal(ours.length, 1, 'only what has to wait starts one');
+    const cleared = stopped().map(({ args: [timer] }) => timer);
+    for (const call of ours)
+      t.ok('returned' in call && cleared.some(timer => timer === call.returned), 'it was cleared');
   });
 
   await t.test('closing answers everybody who waits', async t => {
