@@ -1,4 +1,5 @@
 import type { RegistryAnswer } from './asking.ts';
+import { parseChallenges } from './challenge.ts';
 
 /** What was seen where a pull went wrong: facts, not verdicts. Nothing of a credential is in it. */
 export interface RegistryProblem {
@@ -44,7 +45,10 @@ export function problemOf(
   const [first] = readJson<ErrorBody>(answer)?.errors ?? [];
   const plain = answer.body.toString('utf8').trim();
   const isPage = /^<|html/i.test(plain.slice(0, 100)) || /html/.test(String(headers['content-type'] ?? ''));
-  const message = first?.message ?? (isPage ? undefined : plain.slice(0, 300));
+  // A token that opens too little is told in the challenge alone.
+  const [challenge] = parseChallenges(headers['www-authenticate']);
+  const said = first?.message ?? (isPage ? undefined : plain.slice(0, 200));
+  const message = [said, challenge?.parameters.error].filter(Boolean).join(' ');
   return new PullProblem({
     step,
     host,

@@ -1,6 +1,8 @@
 import type { Dispatcher } from 'undici';
 import { ask } from './asking.ts';
-import { basicHeader, PullProblem, type PullRequest, problemOf, readJson } from './client.ts';
+import type { PullRequest } from './client.ts';
+import { basicHeader, type RegistryCredential } from './credential.ts';
+import { PullProblem, problemOf, readJson } from './problem.ts';
 
 /** Registries whose tokens come from another host of theirs. A realm anywhere else gets neither credential nor request. */
 const pairedRealms: Readonly<Record<string, string>> = {
