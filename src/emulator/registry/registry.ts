@@ -1,0 +1,143 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { nameCaller } from '../door/callers.ts';
+import { createServiceApp } from '../door/service-app.ts';
+import type { Parts, Service } from '../parts.ts';
+import type { Registry, World } from '../world.ts';
+import { RegistryError } from './errors.ts';
+import { answerRepository } from './repositories.ts';
+import { mayPull, openToken, signIn, type Visitor } from './sign-in.ts';
+import { readBasic, registerTokens } from './tokens.ts';
+
+/** Docker Hub has several names, and gives out tokens under another. */
+const dockerHubNames = new Set(['registry-1.docker.io', 'index.docker.io', 'auth.docker.io']);
+
+/** The registries of the world: one OCI registry under many names, each with its own ways of signing in. */
+export function createRegistries(parts: Parts): Service {
+  const app = createServiceApp({ bodyLimit: 64 * 1024 * 1024 });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.setErrorHandler((error, request, reply) => renderError(error, request, reply));
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('docker-distribution-api-version', 'registry/2.0');
+  });
+  const registryOf = (request: FastifyRequest) => {
+    const registry = findRegistry(parts.world, request.headers.host ?? '');
+    if (!registry) throw new RegistryError(404, 'NOT_FOUND', 'there is no such registry');
+    return registry;
+  };
+  registerTokens(app, parts, registryOf);
+  registerApi(app, parts, registryOf);
+  return { name: 'registry', answersFor: host => findRegistry(parts.world, host) !== undefined, app };
+}
+
+function findRegistry(world: World, host: string): Registry | undefined {
+  const name = host.toLowerCase().replace(/:\d+$/, '');
+  const own = dockerHubNames.has(name) ? 'docker.io' : name;
+  return Object.hasOwn(world.registries, own) ? world.registries[own] : undefined;
+}
+
+function registerApi(
+  app: FastifyInstance,
+  parts: Parts,
+  registryOf: (request: FastifyRequest) => Registry,
+): void {
+  app.get('/v2/', async request => {
+    const registry = registryOf(request);
+    if (!visitorOf(request, parts, registry)) throw challenge(registry, null);
+    return {};
+  });
+  app.route({
+    method: ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'],
+    url: '/v2/*',
+    async handler(request, reply) {
+      const registry = registryOf(request);
+      const path = decodeURIComponent(request.originalUrl.split('?')[0] ?? '').replace(/^\/v2\//, '');
+      const visitor = visitorOf(request, parts, registry);
+      const repository = /^(.+)\/(?:manifests|blobs|tags)\//.exec(path)?.[1] ?? null;
+      authorize(request, registry, visitor, repository);
+      return answerRepository({ request, reply, registry, path, changed: parts.changed });
+    },
+  });
+}
+
+interface Entry extends Visitor {
+  /** By token: the one repository that it opens. By password: undefined. */
+  opens?: string | null;
+}
+
+function visitorOf(request: FastifyRequest, { world }: Parts, registry: Registry): Entry | null {
+  const { authorization } = request.headers;
+  const bearer = /^bearer (.+)$/i.exec(authorization ?? '')?.[1];
+  const entry = bearer
+    ? byToken(bearer, registry)
+    : registry.kind === 'basic' || registry.kind === 'acr'
+      ? byPassword(authorization, world, registry)
+      : null;
+  if (entry) nameCaller(request.raw, entry.name);
+  return entry;
+}
+
+function byToken(token: string, registry: Registry): Entry | null {
+  const ticket = openToken(token, registry.host, 'access');
+  return ticket ? { ...ticket.visitor, opens: ticket.scope } : null;
+}
+
+function byPassword(authorization: string | undefined, world: World, registry: Registry): Entry | null {
+  const login = readBasic(authorization);
+  return login ? signIn(world, registry, login.username, login.password) : null;
+}
+
+function authorize(
+  request: FastifyRequest,
+  registry: Registry,
+  entry: Entry | null,
+  repository: string | null,
+): void {
+  if (repository === null) {
+    if (!entry) throw challenge(registry, null);
+    return;
+  }
+  const writes = !['GET', 'HEAD'].includes(request.method);
+  if (!entry) {
+    if (!writes && registry.kind === 'basic' && mayPull(registry, null, repository)) return;
+    throw challenge(registry, repository);
+  }
+  const opened =
+    entry.opens === undefined ? mayPull(registry, entry, repository) : entry.opens === repository;
+  if (!opened || (writes && !entry.mayPush))
+    throw challenge(registry, repository, 'insufficient_scope', writes);
+}
+
+function challenge(
+  { host, kind }: Registry,
+  repository: string | null,
+  error?: string,
+  writes = false,
+): RegistryError {
+  const scope =
+    repository === null ? '' : `,scope="repository:${repository}:${writes ? 'pull,push' : 'pull'}"`;
+  const why = error ? `,error="${error}"` : '';
+  const bearer = {
+    acr: [`https://${host}/oauth2/token`, host],
+    dockerhub: ['https://auth.docker.io/token', 'registry.docker.io'],
+    ghcr: [`https://${host}/token`, host],
+  };
+  const header =
+    kind === 'basic'
+      ? 'Basic realm="Registry Realm"'
+      : `Bearer realm="${bearer[kind][0]}",service="${bearer[kind][1]}"${scope}${why}`;
+  const message =
+    kind === 'acr'
+      ? 'authentication required, visit https://aka.ms/acr/authorization for more information.'
+      : 'authentication required';
+  const detail = repository === null ? null : [{ Type: 'repository', Name: repository, Action: 'pull' }];
+  return new RegistryError(401, 'UNAUTHORIZED', message, { detail, headers: { 'www-authenticate': header } });
+}
+
+function renderError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = error instanceof RegistryError ? error : new RegistryError(500, 'UNKNOWN', 'unknown error');
+  if (known !== error)
+    console.error(`azure emulator: ${request.method} ${request.url.split('?')[0]}:`, error);
+  reply.code(known.status).headers(known.headers).type('application/json; charset=utf-8');
+  return reply.send(request.method === 'HEAD' ? '' : JSON.stringify(known.body()));
+}

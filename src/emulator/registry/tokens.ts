@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { hasPullRole } from '../arm/authorization.ts';
+import { nameCaller } from '../door/callers.ts';
+import type { Parts } from '../parts.ts';
+import type { Registry } from '../world.ts';
+import { RegistryError } from './errors.ts';
+import { issueToken, mayPull, openToken, resourceOf, signIn, type Visitor } from './sign-in.ts';
+
+type RegistryOf = (request: FastifyRequest) => Registry;
+
+const acrRefused = () =>
+  new RegistryError(
+    401,
+    'UNAUTHORIZED',
+    'authentication required, visit https://aka.ms/acr/authorization for more information.',
+  );
+
+/** Where registries give out tokens, each in its own way. */
+export function registerTokens(app: FastifyInstance, parts: Parts, registryOf: RegistryOf): void {
+  const give = (request: FastifyRequest) => giveToken(request, parts, registryOf(request));
+  app.get('/oauth2/token', give);
+  app.get('/token', give);
+  app.post('/oauth2/token', async (request, reply) => {
+    const registry = registryOf(request);
+    const fields = new URLSearchParams(String(request.body ?? ''));
+    // What is no Azure Container Registry has no such door: clients then ask with GET.
+    if (registry.kind !== 'acr')
+      return reply.code(404).send({ errors: [{ code: 'NOT_FOUND', message: 'not found' }] });
+    return {
+      access_token: accessFor(
+        registry,
+        visitorOf(fields, parts, registry, request),
+        fields.get('scope') ?? '',
+      ),
+    };
+  });
+  app.post('/oauth2/exchange', async request => {
+    const registry = registryOf(request);
+    const visitor = await exchange(new URLSearchParams(String(request.body ?? '')), parts, registry);
+    nameCaller(request.raw, visitor.name);
+    return { refresh_token: issueToken({ host: registry.host, use: 'refresh', visitor, scope: null }) };
+  });
+}
+
+async function giveToken(request: FastifyRequest, parts: Parts, registry: Registry) {
+  const url = new URL(request.originalUrl, 'https://registry');
+  const scope = url.searchParams.get('scope') ?? '';
+  const login = readBasic(request.headers.authorization);
+  const visitor = login ? signIn(parts.world, registry, login.username, login.password) : null;
+  if (login) nameCaller(request.raw, login.username);
+  if (login && !visitor) throw refusedBy(registry);
+  if (!login && registry.kind !== 'dockerhub' && !matchesAnonymous(registry, scope))
+    throw refusedBy(registry);
+  const token = accessFor(registry, visitor, scope);
+  return registry.kind === 'acr'
+    ? { access_token: token }
+    : { token, access_token: token, expires_in: 300, issued_at: new Date().toISOString() };
+}
+
+const matchesAnonymous = (registry: Registry, scope: string) =>
+  mayPull(registry, null, repositoryOf(scope) ?? '');
+
+function refusedBy({ kind }: Registry): RegistryError {
+  if (kind === 'ghcr') return new RegistryError(403, 'DENIED', 'denied');
+  if (kind === 'dockerhub') return new RegistryError(401, 'UNAUTHORIZED', 'incorrect username or password');
+  return acrRefused();
+}
+
+/** A token always comes; what it opens is what its holder may pull. */
+function accessFor(registry: Registry, visitor: Visitor | null, scope: string): string {
+  const repository = repositoryOf(scope);
+  const opens = repository !== null && mayPull(registry, visitor, repository) ? repository : null;
+  return issueToken({
+    host: registry.host,
+    use: 'access',
+    visitor: visitor ?? { name: 'anonymous', repositories: [], mayPush: false },
+    scope: opens,
+  });
+}
+
+export const repositoryOf = (scope: string) => /^repository:([^:\s]+):/.exec(scope)?.[1] ?? null;
+
+function visitorOf(
+  fields: URLSearchParams,
+  parts: Parts,
+  registry: Registry,
+  request: FastifyRequest,
+): Visitor {
+  const refresh = fields.get('refresh_token');
+  const username = fields.get('username') ?? '';
+  const visitor =
+    fields.get('grant_type') === 'password'
+      ? signIn(parts.world, registry, username, fields.get('password') ?? '')
+      : openToken(refresh ?? '', registry.host, 'refresh')?.visitor;
+  if (!visitor) throw acrRefused();
+  nameCaller(request.raw, visitor.name);
+  return visitor;
+}
+
+const ownAudience = 'https://containerregistry.azure.net';
+const armAudiences = [
+  'https://management.azure.com',
+  'https://management.azure.com/',
+  'https://management.core.windows.net/',
+  'https://management.core.windows.net',
+];
+
+/** An Entra token, for whom a role lets in; Resource Manager's audience counts unless the registry's policy says no. */
+async function exchange(
+  fields: URLSearchParams,
+  { world, tokens }: Parts,
+  registry: Registry,
+): Promise<Visitor> {
+  const resource = resourceOf(world, registry);
+  if (registry.kind !== 'acr' || !resource) throw acrRefused();
+  const audiences =
+    resource.azureADAuthenticationAsArmPolicy === 'enabled'
+      ? [ownAudience, `${ownAudience}/`, ...armAudiences]
+      : [ownAudience, `${ownAudience}/`];
+  const principal = await tokens.verify(fields.get('access_token') ?? '', audiences);
+  if (!principal) throw acrRefused();
+  if (!hasPullRole(world, principal.principalId, resource.id))
+    return { name: principal.clientId, repositories: [], mayPush: false };
+  return { name: principal.clientId, repositories: null, mayPush: false };
+}
+
+export function readBasic(authorization: string | undefined): { username: string; password: string } | null {
+  const encoded = /^basic (.+)$/i.exec(authorization ?? '')?.[1];
+  if (!encoded) return null;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? null : { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
