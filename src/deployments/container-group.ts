@@ -69,7 +69,9 @@ export function containerGroupBody({
   };
 }
 
-function registryCredential(credential: ResolvedCredential) {
+function registryCredential(
+  credential: ResolvedCredential,
+): NonNullable<ContainerGroupBody['imageRegistryCredentials']> {
   switch (credential.kind) {
     case 'anonymous':
       return [];

@@ -139,8 +139,40 @@ export interface ContainerGroup {
   identity?: { type: string; userAssignedIdentities?: Record<string, unknown> };
   /** `properties` as they were PUT, secrets included. */
   properties: Record<string, unknown>;
-  /** What became of it since: states, events, addresses. */
-  life: Record<string, unknown>;
+  life: Life;
+}
+
+/** What becomes of a group: its states and events follow from this and from the clock, also after a restart. */
+export interface Life {
+  /** When it was put or started last, in the emulator's time (Unix milliseconds). */
+  startedAt: number;
+  /** The operation that makes it. */
+  operation: string;
+  ip: string;
+  /** What the registry said when the images were pulled, by container; absent until then. */
+  pulls?: Record<string, Pulled>;
+  pulledAt?: number;
+  stoppedAt?: number;
+  /** A life that a test prescribed instead. */
+  prescribed?: LifeStep[];
+}
+
+export type Pulled = { digest: string; exitCode: number | null } | { error: string };
+
+/** One step of a prescribed life; what is absent keeps its value. */
+export interface LifeStep {
+  afterMs: number;
+  provisioningState?: string;
+  state?: string;
+  containers?: {
+    name: string;
+    currentState?: Record<string, unknown>;
+    previousState?: Record<string, unknown>;
+    restartCount?: number;
+    events?: Record<string, unknown>[];
+  }[];
+  events?: Record<string, unknown>[];
+  error?: { code: string; message: string };
 }
 
 export interface Operation {

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import Fastify from 'fastify';
 import t from 'tap';
@@ -87,7 +87,10 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
     log: createLog({ level: 'info', to }),
     authenticator: {
       async authenticate(header) {
-        if (header !== 'Bearer good') throw createError('Unauthenticated', 'The token is not valid.', { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+        if (header !== 'Bearer good')
+          throw createError('Unauthenticated', 'The token is not valid.', {
+            headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+          });
         return caller;
       },
     },
@@ -113,7 +116,11 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
     publicUrl: null,
   });
   t.teardown(() => app.close());
-  const ask = async (method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'HEAD', url: string, more: { body?: unknown; headers?: object; token?: string | null } = {}) => {
+  const ask = async (
+    method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'HEAD',
+    url: string,
+    more: { body?: unknown; headers?: object; token?: string | null } = {},
+  ) => {
     const { token = 'good', body } = more;
     const answer = await app.inject({
       method,
@@ -125,7 +132,8 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       },
       ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const json = answer.body && answer.headers['content-type']?.toString().includes('json') ? answer.json() : null;
+    const json =
+      answer.body && answer.headers['content-type']?.toString().includes('json') ? answer.json() : null;
     return { status: answer.statusCode, headers: answer.headers, text: answer.body, json };
   };
   return { app, ask, lines, asked };
@@ -150,35 +158,68 @@ t.test('a POST is answered 202 with the places of its record and its operation',
   t.match(answer.json, { id, status: 'Provisioning', operation: operationId });
 });
 
-t.test('what the first stage refused is a problem that carries the failure, and 200 to who waited for the end', async t => {
-  const change = { deployment: { ...deployment, status: 'Failed' as const, settled: true }, operation: failed, teams: ['demo'], replayed: false };
-  const { ask } = await start(t, { waitForFirstStage: async () => change, waitForEnd: async () => change });
-  const refused = await ask('POST', '/deployments', { body: smallest });
-  t.equal(refused.status, 422);
-  t.match(refused.headers, { 'content-type': /^application\/problem\+json/, 'x-ms-error-code': 'ImageNotFound', location: `/deployments/${id}` });
-  t.match(refused.json, {
-    type: '/docs/errors/ImageNotFound',
-    status: 422,
-    code: 'ImageNotFound',
-    failure: { code: 'ImageNotFound', owner: 'caller', evidence: [{ status: 404 }], fixes: [{ command: 'az acr repository show-tags' }] },
-    deployment: `/deployments/${id}`,
-  });
-  const waited = await ask('POST', '/deployments', { body: smallest, headers: { prefer: 'wait=10' } });
-  t.match(waited, { status: 200, headers: { 'preference-applied': 'wait=10' }, json: { status: 'Failed' } });
-});
+t.test(
+  'what the first stage refused is a problem that carries the failure, and 200 to who waited for the end',
+  async t => {
+    const change = {
+      deployment: { ...deployment, status: 'Failed' as const, settled: true },
+      operation: failed,
+      teams: ['demo'],
+      replayed: false,
+    };
+    const { ask } = await start(t, { waitForFirstStage: async () => change, waitForEnd: async () => change });
+    const refused = await ask('POST', '/deployments', { body: smallest });
+    t.equal(refused.status, 422);
+    t.match(refused.headers, {
+      'content-type': /^application\/problem\+json/,
+      'x-ms-error-code': 'ImageNotFound',
+      location: `/deployments/${id}`,
+    });
+    t.match(refused.json, {
+      type: '/docs/errors/ImageNotFound',
+      status: 422,
+      code: 'ImageNotFound',
+      failure: {
+        code: 'ImageNotFound',
+        owner: 'caller',
+        evidence: [{ status: 404 }],
+        fixes: [{ command: 'az acr repository show-tags' }],
+      },
+      deployment: `/deployments/${id}`,
+    });
+    const waited = await ask('POST', '/deployments', { body: smallest, headers: { prefer: 'wait=10' } });
+    t.match(waited, {
+      status: 200,
+      headers: { 'preference-applied': 'wait=10' },
+      json: { status: 'Failed' },
+    });
+  },
+);
 
 t.test('requests that are not as they must be name the place', async t => {
   const { ask } = await start(t);
   const post = (body: unknown) => ask('POST', '/deployments', { body });
   const cases: [string, unknown, string][] = [
     ['an unknown property', { ...smallest, replicas: 3 }, '/replicas'],
-    ['an unknown property deep inside', { name: 'web', containers: [{ image: 'nginx', gpu: 1 }] }, '/containers/0/gpu'],
+    [
+      'an unknown property deep inside',
+      { name: 'web', containers: [{ image: 'nginx', gpu: 1 }] },
+      '/containers/0/gpu',
+    ],
     ['a wrong type', { ...smallest, timeoutSeconds: '60' }, '/timeoutSeconds'],
     ['a missing name', { containers: [{ image: 'nginx' }] }, '/name'],
     ['no container', { name: 'web', containers: [] }, '/containers'],
     ['a name that Azure refuses', { ...smallest, name: 'Web--1' }, '/name'],
-    ['a secret name that is a path', { ...smallest, imageRegistryCredentials: [{ server: 'ghcr.io', secretName: '..' }] }, '/imageRegistryCredentials/0/secretName'],
-    ['a server with a user in it', { ...smallest, imageRegistryCredentials: [{ server: 'ghcr.io@evil.example', secretName: 'x' }] }, '/imageRegistryCredentials/0/server'],
+    [
+      'a secret name that is a path',
+      { ...smallest, imageRegistryCredentials: [{ server: 'ghcr.io', secretName: '..' }] },
+      '/imageRegistryCredentials/0/secretName',
+    ],
+    [
+      'a server with a user in it',
+      { ...smallest, imageRegistryCredentials: [{ server: 'ghcr.io@evil.example', secretName: 'x' }] },
+      '/imageRegistryCredentials/0/server',
+    ],
     ['a word out of a closed list', { ...smallest, restartPolicy: 'always' }, '/restartPolicy'],
   ];
   for (const [name, body, pointer] of cases) {
@@ -188,14 +229,19 @@ t.test('requests that are not as they must be name the place', async t => {
     t.equal(json.errors[0].pointer, pointer, name);
     t.match(json.detail, pointer, `${name}: the detail names the place`);
   }
-  t.match(await post({ ...smallest, restartPolicy: 'always' }), { json: { errors: [{ detail: 'must be one of Always, OnFailure, Never' }] } });
+  t.match(await post({ ...smallest, restartPolicy: 'always' }), {
+    json: { errors: [{ detail: 'must be one of Always, OnFailure, Never' }] },
+  });
 });
 
 t.test('a password anywhere is refused as such, and neither repeated nor logged', async t => {
   const { ask, lines } = await start(t);
   const bodies = [
     { ...smallest, password: 'hunter2-canary' },
-    { ...smallest, imageRegistryCredentials: [{ server: 'ghcr.io', username: 'me', password: 'hunter2-canary' }] },
+    {
+      ...smallest,
+      imageRegistryCredentials: [{ server: 'ghcr.io', username: 'me', password: 'hunter2-canary' }],
+    },
     { ...smallest, labels: { Password: 'hunter2-canary' } },
     { deeply: [{ nested: { registryPassword: 'hunter2-canary' } }] },
   ];
@@ -213,7 +259,17 @@ t.test('every error status is a problem document', async t => {
   const cases: [number, string, Awaited<ReturnType<typeof ask>>][] = [
     [401, 'Unauthenticated', await ask('GET', '/deployments', { token: null })],
     [401, 'Unauthenticated', await ask('GET', '/nowhere', { token: null })],
-    [403, 'PermissionDenied', await (await start(t, { create: async () => { throw createError('PermissionDenied', 'no'); } })).ask('POST', '/deployments', { body: smallest })],
+    [
+      403,
+      'PermissionDenied',
+      await (
+        await start(t, {
+          create: async () => {
+            throw createError('PermissionDenied', 'no');
+          },
+        })
+      ).ask('POST', '/deployments', { body: smallest }),
+    ],
     [404, 'NotFound', await ask('GET', '/nowhere')],
     [405, 'MethodNotAllowed', await ask('PUT', '/deployments')],
     [408, 'NotYet', await ask('GET', `/operations/${operationId}/wait?timeout=0`)],
@@ -222,17 +278,57 @@ t.test('every error status is a problem document', async t => {
     [400, 'InvalidRequest', await ask('GET', '/deployments?continuation=bm9wZQ')],
     [400, 'InvalidRequest', await ask('GET', '/deployments/not%20an%20id')],
     [400, 'InvalidRequest', await ask('POST', '/deployments', { body: '{"name":' })],
-    [400, 'InvalidRequest', await ask('POST', '/deployments', { body: '{"__proto__":{"x":1},"name":"web"}' })],
-    [400, 'InvalidRequest', await ask('POST', '/deployments', { body: smallest, headers: { 'idempotency-key': 'a b' } })],
-    [413, 'PayloadTooLarge', await ask('POST', '/deployments', { body: JSON.stringify({ name: 'x'.repeat(2_000_000) }) })],
-    [415, 'UnsupportedMediaType', await ask('POST', '/deployments', { body: 'name: web', headers: { 'content-type': 'text/plain' } })],
-    [415, 'UnsupportedMediaType', await ask('POST', '/deployments', { body: 'name: web', headers: { 'content-type': 'application/yaml' } })],
-    [500, 'InternalError', await (await start(t, { list: async () => { throw new Error('the cause is nobody’s business'); } })).ask('GET', '/deployments')],
+    [
+      400,
+      'InvalidRequest',
+      await ask('POST', '/deployments', { body: '{"__proto__":{"x":1},"name":"web"}' }),
+    ],
+    [
+      400,
+      'InvalidRequest',
+      await ask('POST', '/deployments', { body: smallest, headers: { 'idempotency-key': 'a b' } }),
+    ],
+    [
+      413,
+      'PayloadTooLarge',
+      await ask('POST', '/deployments', { body: JSON.stringify({ name: 'x'.repeat(2_000_000) }) }),
+    ],
+    [
+      415,
+      'UnsupportedMediaType',
+      await ask('POST', '/deployments', { body: 'name: web', headers: { 'content-type': 'text/plain' } }),
+    ],
+    [
+      415,
+      'UnsupportedMediaType',
+      await ask('POST', '/deployments', {
+        body: 'name: web',
+        headers: { 'content-type': 'application/yaml' },
+      }),
+    ],
+    [
+      500,
+      'InternalError',
+      await (
+        await start(t, {
+          list: async () => {
+            throw new Error('the cause is nobody’s business');
+          },
+        })
+      ).ask('GET', '/deployments'),
+    ],
   ];
   for (const [status, code, answer] of cases) {
     t.equal(answer.status, status, code);
     t.match(answer.headers, { 'content-type': /^application\/problem\+json/, 'x-ms-error-code': code }, code);
-    t.match(answer.json, { status, code, type: `/docs/errors/${code}`, title: String, detail: String, instance: /^urn:uuid:/ });
+    t.match(answer.json, {
+      status,
+      code,
+      type: `/docs/errors/${code}`,
+      title: String,
+      detail: String,
+      instance: /^urn:uuid:/,
+    });
     t.notMatch(answer.text, 'nobody');
   }
   t.equal((await ask('PUT', '/deployments')).headers.allow, 'GET, HEAD, POST');
@@ -252,8 +348,14 @@ t.test('what is broken before Fastify sees it is a problem document too', async 
       socket.on('close', () => resolve(answer));
       socket.on('error', reject);
     });
-  t.match(await send('NONSENSE\r\n\r\n'), /^HTTP\/1\.1 400[\s\S]*application\/problem\+json[\s\S]*"code":"InvalidRequest"/);
-  t.match(await send(`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431[\s\S]*"code":"HeadersTooLarge"/);
+  t.match(
+    await send('NONSENSE\r\n\r\n'),
+    /^HTTP\/1\.1 400[\s\S]*application\/problem\+json[\s\S]*"code":"InvalidRequest"/,
+  );
+  t.match(
+    await send(`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 431[\s\S]*"code":"HeadersTooLarge"/,
+  );
 });
 
 t.test('pages link to the next one, opaquely and with the same filter', async t => {
@@ -277,12 +379,17 @@ t.test('a read says whether anything changed', async t => {
 });
 
 t.test('an operation that is over lets /wait end: 200 or the failure as 422', async t => {
-  const done = await start(t, { operation: async () => ({ ...operation, status: 'Succeeded', endedAt: '2026-11-24T08:00:01.000Z' }) });
+  const done = await start(t, {
+    operation: async () => ({ ...operation, status: 'Succeeded', endedAt: '2026-11-24T08:00:01.000Z' }),
+  });
   t.equal((await done.ask('GET', `/operations/${operationId}/wait`)).status, 200);
   const { ask } = await start(t, { operation: async () => failed });
   const answer = await ask('GET', `/operations/${operationId}/wait`);
   t.match(answer, { status: 422, json: { code: 'ImageNotFound', failure: { fixes: [{}] } } });
-  t.match(await ask('GET', `/operations/${operationId}`), { status: 200, json: { status: 'Failed', failure: { code: 'ImageNotFound' } } });
+  t.match(await ask('GET', `/operations/${operationId}`), {
+    status: 200,
+    json: { status: 'Failed', failure: { code: 'ImageNotFound' } },
+  });
 });
 
 t.test('deleting what is gone is 204', async t => {
@@ -294,7 +401,10 @@ t.test('health, docs and the pages of error codes need no token', async t => {
   const { ask } = await start(t);
   const open = (url: string) => ask('GET', url, { token: null });
   t.match(await open('/livez'), { status: 200, json: { status: 'ok' } });
-  t.match(await open('/readyz'), { status: 503, json: { status: 'unavailable', store: true, signingKeys: false } });
+  t.match(await open('/readyz'), {
+    status: 503,
+    json: { status: 'unavailable', store: true, signingKeys: false },
+  });
   t.match((await open('/docs/openapi.json')).json, { openapi: '3.1.0' });
   t.match((await open('/docs/openapi.yaml')).text, /^openapi: 3\.1\.0/);
   t.equal((await open('/docs/errors/ImageNotFound')).json.owner, 'caller');
@@ -309,7 +419,11 @@ t.test('who asks is told who he is', async t => {
   const { ask } = await start(t);
   t.match(await ask('GET', '/me'), {
     status: 200,
-    json: { principal: { subject: 'someone' }, teams: [{ team: 'demo', permissions: ['deploy', 'read', 'delete'] }], policyDigest: 'digest' },
+    json: {
+      principal: { subject: 'someone' },
+      teams: [{ team: 'demo', permissions: ['deploy', 'read', 'delete'] }],
+      policyDigest: 'digest',
+    },
   });
 });
 
@@ -333,5 +447,6 @@ t.test('Prefer is read as RFC 7240 has it', async t => {
     ['respond-async, wait=3', 3_000, true, 'wait=3'],
     ['return=minimal', null, false, null],
   ];
-  for (const [header, waitMs, respondAsync, applied] of cases) t.same(readPreference(header), { waitMs, respondAsync, applied }, String(header));
+  for (const [header, waitMs, respondAsync, applied] of cases)
+    t.same(readPreference(header), { waitMs, respondAsync, applied }, String(header));
 });

@@ -27,38 +27,90 @@ t.test('a name and an image are enough: policy names the credential, the digest 
     target: 'demo',
     liveRevision: 1,
     spec: { location: 'eastus', containers: [{ name: 'smallest' }] },
-    images: [{ pinned: true, digest: /^sha256:[0-9a-f]{64}$/, verifiedWith: 'serviceIdentity', resolved: /^myregistry\.azurecr\.io\/my-app@sha256:/ }],
+    images: [
+      {
+        pinned: true,
+        digest: /^sha256:[0-9a-f]{64}$/,
+        verifiedWith: 'serviceIdentity',
+        resolved: /^myregistry\.azurecr\.io\/my-app@sha256:/,
+      },
+    ],
     credentials: [{ server: acr, identity: pullIdentity }],
     containerGroup: { provisioningState: 'Succeeded', containers: [{ name: 'smallest', state: 'Running' }] },
     health: 'Healthy',
     failure: null,
   });
-  t.same(json.timeline.map(({ phase }: { phase: string }) => phase), ['Accepted', 'Resolving', 'Submitting', 'Provisioning', 'Running']);
+  t.same(
+    json.timeline.map(({ phase }: { phase: string }) => phase),
+    ['Accepted', 'Resolving', 'Submitting', 'Provisioning', 'Running'],
+  );
   const events = (await ask('GET', `/deployments/${json.id}/events`)).json.value;
-  t.ok(events.some(({ source, type }: { source: string; type: string }) => source === 'Aci' && type === 'Pulled'), "Azure's events are on record");
+  t.ok(
+    events.some(
+      ({ source, type }: { source: string; type: string }) => source === 'Aci' && type === 'Pulled',
+    ),
+    "Azure's events are on record",
+  );
   t.match((await ask('GET', `/operations/${json.operation}`)).json, { status: 'Succeeded', kind: 'Create' });
 });
 
-t.test('the group in Azure has the pinned image, the credential and our tag, and the record has no secret', async t => {
-  const { json } = await ask('POST', '/deployments', {
-    body: requestFor('stored', { labels: { release: '7' }, containers: [{ name: 'app', image: `${acr}/my-app:v1.0`, environmentVariables: [{ name: 'DB', secretName: 'orders-db' }] }] }),
-    headers: { prefer: 'wait=30' },
-  });
-  t.match(json, { status: 'Running', images: [{ verifiedWith: 'credential' }], credentials: [{ secretName: 'acr-admin', secretVersion: /^[0-9a-f]{32}$/ }] });
-  const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, { name: string; tags: object; properties: { imageRegistryCredentials: object[] } }> };
-  const group = Object.values(containerGroups).find(({ name }) => name === 'stored');
-  t.match(group, { tags: { 'slipway-deployment': json.id, release: '7', 'slipway-image-app': `${acr}/my-app:v1.0` } });
-  t.match(group?.properties.imageRegistryCredentials, [{ server: acr, username: 'myregistry' }]);
-});
+t.test(
+  'the group in Azure has the pinned image, the credential and our tag, and the record has no secret',
+  async t => {
+    const { json } = await ask('POST', '/deployments', {
+      body: requestFor('stored', {
+        labels: { release: '7' },
+        containers: [
+          {
+            name: 'app',
+            image: `${acr}/my-app:v1.0`,
+            environmentVariables: [{ name: 'DB', secretName: 'orders-db' }],
+          },
+        ],
+      }),
+      headers: { prefer: 'wait=30' },
+    });
+    t.match(json, {
+      status: 'Running',
+      images: [{ verifiedWith: 'credential' }],
+      credentials: [{ secretName: 'acr-admin', secretVersion: /^[0-9a-f]{32}$/ }],
+    });
+    const { containerGroups } = (await world.control('GET', 'world')) as {
+      containerGroups: Record<
+        string,
+        { name: string; tags: object; properties: { imageRegistryCredentials: object[] } }
+      >;
+    };
+    const group = Object.values(containerGroups).find(({ name }) => name === 'stored');
+    t.match(group, {
+      tags: { 'slipway-deployment': json.id, release: '7', 'slipway-image-app': `${acr}/my-app:v1.0` },
+    });
+    t.match(group?.properties.imageRegistryCredentials, [{ server: acr, username: 'myregistry' }]);
+  },
+);
 
 t.test('a job that ends well is Succeeded; one that ends badly is explained with its last words', async t => {
-  const job = (name: string, tag: string) => requestFor(name, { restartPolicy: 'Never', containers: [{ name: 'job', image: `${acr}/job:${tag}` }] });
-  const good = await ask('POST', '/deployments', { body: job('job-ok', 'ok'), headers: { prefer: 'wait=30' } });
-  t.match(await eventually('the end', async () => {
-    const { json } = await ask('GET', `/deployments/${good.json.id}`);
-    return json.status === 'Succeeded' && json;
-  }, 40_000), { status: 'Succeeded' });
-  const bad = await ask('POST', '/deployments', { body: job('job-crash', 'crash'), headers: { prefer: 'wait=40' } });
+  const job = (name: string, tag: string) =>
+    requestFor(name, { restartPolicy: 'Never', containers: [{ name: 'job', image: `${acr}/job:${tag}` }] });
+  const good = await ask('POST', '/deployments', {
+    body: job('job-ok', 'ok'),
+    headers: { prefer: 'wait=30' },
+  });
+  t.match(
+    await eventually(
+      'the end',
+      async () => {
+        const { json } = await ask('GET', `/deployments/${good.json.id}`);
+        return json.status === 'Succeeded' && json;
+      },
+      40_000,
+    ),
+    { status: 'Succeeded' },
+  );
+  const bad = await ask('POST', '/deployments', {
+    body: job('job-crash', 'crash'),
+    headers: { prefer: 'wait=40' },
+  });
   t.match(bad.json, { status: 'Failed', failure: { code: 'ContainerCrashed', owner: 'caller' } });
   t.match(bad.json.failure.detail, /1/, 'the exit code is told');
 });
@@ -71,34 +123,70 @@ t.test('the same key gives the same operation; another body with it is refused',
   t.equal(second.json.id, first.json.id);
   t.equal(second.headers.get('operation-location'), first.headers.get('operation-location'));
   t.equal(second.headers.get('idempotency-replayed'), 'true');
-  t.match(await ask('POST', '/deployments', { body: requestFor('twice'), headers }), { status: 422, json: { code: 'IdempotencyKeyReused' } });
+  t.match(await ask('POST', '/deployments', { body: requestFor('twice'), headers }), {
+    status: 422,
+    json: { code: 'IdempotencyKeyReused' },
+  });
 });
 
 t.test('a name is taken until its deployment is deleted', async t => {
-  const first = await ask('POST', '/deployments', { body: requestFor('taken'), headers: { prefer: 'wait=30' } });
+  const first = await ask('POST', '/deployments', {
+    body: requestFor('taken'),
+    headers: { prefer: 'wait=30' },
+  });
   const again = await ask('POST', '/deployments', { body: requestFor('taken') });
-  t.match(again, { status: 409, json: { code: 'DeploymentExists', deployment: `/deployments/${first.json.id}` } });
+  t.match(again, {
+    status: 409,
+    json: { code: 'DeploymentExists', deployment: `/deployments/${first.json.id}` },
+  });
   const deleted = await ask('DELETE', '/deployments/demo:taken', { headers: { prefer: 'wait=30' } });
   t.match(deleted, { status: 200, json: { status: 'Deleted' } });
   t.match(await ask('DELETE', `/deployments/${first.json.id}`), { status: 204 });
   t.match(await ask('POST', '/deployments', { body: requestFor('taken') }), { status: 202 });
-  t.match(await ask('GET', `/deployments/${first.json.id}`), { status: 200, json: { status: 'Deleted' } }, 'the record outlives the group');
+  t.match(
+    await ask('GET', `/deployments/${first.json.id}`),
+    { status: 200, json: { status: 'Deleted' } },
+    'the record outlives the group',
+  );
 });
 
 t.test('a group of that name that Slipway did not make is never touched', async t => {
-  const id = '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups/foreign';
-  const group = { id, name: 'foreign', resourceGroup: 'my-resource-group', subscriptionId: '00000000-0000-0000-0000-00000000bbbb', location: 'eastus', tags: { owner: 'someone' }, properties: { containers: [] }, life: {} };
+  const id =
+    '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups/foreign';
+  const group = {
+    id,
+    name: 'foreign',
+    resourceGroup: 'my-resource-group',
+    subscriptionId: '00000000-0000-0000-0000-00000000bbbb',
+    location: 'eastus',
+    tags: { owner: 'someone' },
+    properties: { containers: [] },
+    life: {},
+  };
   await world.control('POST', 'world', { containerGroups: { [id.toLowerCase()]: group } });
   const since = (await world.journal()).at(-1)?.seq ?? 0;
-  t.match(await ask('POST', '/deployments', { body: requestFor('foreign') }), { status: 409, json: { code: 'ContainerGroupExists' } });
-  const changes = (await world.journal(since)).filter(({ method, path }) => ['PUT', 'DELETE', 'PATCH'].includes(method) && path.includes('foreign'));
+  t.match(await ask('POST', '/deployments', { body: requestFor('foreign') }), {
+    status: 409,
+    json: { code: 'ContainerGroupExists' },
+  });
+  const changes = (await world.journal(since)).filter(
+    ({ method, path }) => ['PUT', 'DELETE', 'PATCH'].includes(method) && path.includes('foreign'),
+  );
   t.same(changes, []);
 });
 
 t.test('an identity pulls once its role is there, and the missing role is explained before', async t => {
   const fresh = pullIdentity.replace('aci-acr-identity', 'fresh-identity');
-  const refused = await ask('POST', '/deployments', { body: requestFor('fresh', { imageRegistryCredentials: [{ server: acr, identity: fresh }] }) });
-  t.match(refused, { status: 422, json: { code: 'IdentityMissingPullRole', failure: { owner: 'registryOwner', fixes: [{ command: /az role assignment create .*AcrPull/ }] } } });
+  const refused = await ask('POST', '/deployments', {
+    body: requestFor('fresh', { imageRegistryCredentials: [{ server: acr, identity: fresh }] }),
+  });
+  t.match(refused, {
+    status: 422,
+    json: {
+      code: 'IdentityMissingPullRole',
+      failure: { owner: 'registryOwner', fixes: [{ command: /az role assignment create .*AcrPull/ }] },
+    },
+  });
 });
 
 t.test('what cannot be used is refused with its code, at once', async t => {
@@ -111,10 +199,25 @@ t.test('what cannot be used is refused with its code, at once', async t => {
     ['a wrong password', by('ghcr-wrong'), 422, 'RegistryAuthenticationFailed'],
     ['an expired secret', by('ghcr-expired'), 422, 'CredentialExpired'],
     ['a secret bound to nothing', by('unbound'), 403, 'CredentialNotBoundToRegistry'],
-    ['a secret bound elsewhere', by('ghcr-pull', acr, `${acr}/my-app:v1.0`), 403, 'CredentialNotBoundToRegistry'],
+    [
+      'a secret bound elsewhere',
+      by('ghcr-pull', acr, `${acr}/my-app:v1.0`),
+      403,
+      'CredentialNotBoundToRegistry',
+    ],
     ['a tag that is not there', by('acr-admin', acr, `${acr}/my-app:v9.9`), 422, 'ImageNotFound'],
-    ['no such host', by('gone-pull', 'registry.gone.example', 'registry.gone.example/app:1'), 422, 'RegistryHostNotFound'],
-    ['the rate limit', by('dockerhub-pull', 'docker.io', 'docker.io/myusername/limited:1'), 422, 'RegistryRateLimited'],
+    [
+      'no such host',
+      by('gone-pull', 'registry.gone.example', 'registry.gone.example/app:1'),
+      422,
+      'RegistryHostNotFound',
+    ],
+    [
+      'the rate limit',
+      by('dockerhub-pull', 'docker.io', 'docker.io/myusername/limited:1'),
+      422,
+      'RegistryRateLimited',
+    ],
     ['another platform', by('acr-admin', acr, `${acr}/arm-only:1.0`), 422, 'PlatformMismatch'],
   ];
   for (const [name, body, status, code] of cases) {
@@ -122,7 +225,11 @@ t.test('what cannot be used is refused with its code, at once', async t => {
     t.match(answer, { status, json: { code, failure: { code, stage: 'Resolving' } } }, name);
     t.ok(answer.ms < 5_000, `${name}: within 5 s`);
     t.ok(answer.json.failure?.fixes.length > 0, `${name}: with a fix`);
-    t.match(await ask('GET', String(answer.headers.get('location') ?? answer.json.deployment)), { status: 200, json: { status: 'Failed' } }, `${name}: on record`);
+    t.match(
+      await ask('GET', String(answer.headers.get('location') ?? answer.json.deployment)),
+      { status: 200, json: { status: 'Failed' } },
+      `${name}: on record`,
+    );
   }
 });
 
@@ -136,20 +243,49 @@ t.test('what policy denies answers as what does not exist, and Azure is asked no
   const foreignSecret = await ask('POST', '/deployments', { body: by('other-pull') });
   const noSecret = await ask('POST', '/deployments', { body: by('never-was') });
   t.match([foreignSecret.status, foreignSecret.json.code], [403, 'CredentialNotAvailable']);
-  const neutral = (text: string) => text.replaceAll(/other-pull|never-was/g, 'NAME').replaceAll(/urn:uuid:[0-9a-f-]+/g, 'ID');
+  const neutral = (text: string) =>
+    text.replaceAll(/other-pull|never-was/g, 'NAME').replaceAll(/urn:uuid:[0-9a-f-]+/g, 'ID');
   t.equal(neutral(foreignSecret.text), neutral(noSecret.text), "another team's secret answers as none");
-  t.match(await ask('POST', '/deployments', { body: by('ghcr-pull', 'registry.attacker.example', 'registry.attacker.example/app:1') }), { status: 403, json: { code: 'RegistryNotAllowed' } });
-  t.match(await ask('POST', '/deployments', { body: by('orders-db') }), { status: 403, json: { code: 'CredentialNotAvailable' } }, 'a workload secret is no registry secret');
-  const asVariable = requestFor('denied', { containers: [{ image: `${acr}/my-app:v1.0`, environmentVariables: [{ name: 'X', secretName: 'ghcr-pull' }] }] });
-  t.match(await ask('POST', '/deployments', { body: asVariable }), { status: 403, json: { code: 'CredentialNotAvailable' } }, 'nor the other way round');
+  t.match(
+    await ask('POST', '/deployments', {
+      body: by('ghcr-pull', 'registry.attacker.example', 'registry.attacker.example/app:1'),
+    }),
+    { status: 403, json: { code: 'RegistryNotAllowed' } },
+  );
+  t.match(
+    await ask('POST', '/deployments', { body: by('orders-db') }),
+    { status: 403, json: { code: 'CredentialNotAvailable' } },
+    'a workload secret is no registry secret',
+  );
+  const asVariable = requestFor('denied', {
+    containers: [
+      { image: `${acr}/my-app:v1.0`, environmentVariables: [{ name: 'X', secretName: 'ghcr-pull' }] },
+    ],
+  });
+  t.match(
+    await ask('POST', '/deployments', { body: asVariable }),
+    { status: 403, json: { code: 'CredentialNotAvailable' } },
+    'nor the other way round',
+  );
   const foreignIdentity = pullIdentity.replace('aci-acr-identity', 'other-identity');
-  t.match(await ask('POST', '/deployments', { body: requestFor('denied', { imageRegistryCredentials: [{ server: acr, identity: foreignIdentity }] }) }), { status: 403, json: { code: 'IdentityNotAvailable' } });
-  t.match(await ask('POST', '/deployments', { body: requestFor('denied', { target: 'other' }) }), { status: 403, json: { code: 'TargetNotAllowed' } });
+  t.match(
+    await ask('POST', '/deployments', {
+      body: requestFor('denied', { imageRegistryCredentials: [{ server: acr, identity: foreignIdentity }] }),
+    }),
+    { status: 403, json: { code: 'IdentityNotAvailable' } },
+  );
+  t.match(await ask('POST', '/deployments', { body: requestFor('denied', { target: 'other' }) }), {
+    status: 403,
+    json: { code: 'TargetNotAllowed' },
+  });
   t.same(await world.journal(since), [], 'no vault, registry or ARM call was made');
 });
 
 t.test("another team's deployment does not exist", async t => {
-  const { json } = await ask('POST', '/deployments', { body: requestFor('walled'), headers: { prefer: 'wait=30' } });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('walled'),
+    headers: { prefer: 'wait=30' },
+  });
   const unknown = json.id.replace(/.{12}$/, '000000000000');
   for (const path of ['', '/events']) {
     const foreign = await asOther('GET', `/deployments/${json.id}${path}`);
@@ -160,28 +296,79 @@ t.test("another team's deployment does not exist", async t => {
   t.equal((await asOther('GET', `/operations/${json.operation}`)).status, 404);
   t.equal((await asOther('DELETE', `/deployments/${json.id}`)).status, 404);
   t.same((await asOther('GET', '/deployments')).json.value, []);
-  t.match(await asOther('POST', '/deployments', { body: requestFor('x', { team: 'demo' }) }), { status: 403 });
+  t.match(await asOther('POST', '/deployments', { body: requestFor('x', { team: 'demo' }) }), {
+    status: 403,
+  });
   t.equal((await asNobody('GET', `/deployments/${json.id}`)).status, 401);
 });
 
 t.test('requests that are not as they must be say where', async t => {
   const cases: [string, Parameters<typeof ask>[2], number, string, RegExp][] = [
     ['unknown property', { body: { ...requestFor('x'), replicas: 1 } }, 400, 'InvalidRequest', /\/replicas/],
-    ['wrong type', { body: { ...requestFor('x'), containers: 'nginx' } }, 400, 'InvalidRequest', /\/containers/],
+    [
+      'wrong type',
+      { body: { ...requestFor('x'), containers: 'nginx' } },
+      400,
+      'InvalidRequest',
+      /\/containers/,
+    ],
     ['missing name', { body: { containers: [{ image: 'nginx' }] } }, 400, 'InvalidRequest', /\/name/],
-    ['bad image', { body: { name: 'x', containers: [{ image: 'a b' }] } }, 400, 'InvalidImageReference', /\/containers\/0\/image/],
-    ['upper case', { body: { name: 'x', containers: [{ image: `${acr}/My-App:v1` }] } }, 400, 'UppercaseRepository', /my-app/],
-    ['secret ..', { body: requestFor('x', { imageRegistryCredentials: [{ server: 'ghcr.io', secretName: '..' }] }) }, 400, 'InvalidRequest', /\/imageRegistryCredentials\/0\/secretName/],
-    ['server with user', { body: requestFor('x', { imageRegistryCredentials: [{ server: 'ghcr.io@evil.example', secretName: 'a' }] }) }, 400, 'InvalidRequest', /\/imageRegistryCredentials\/0\/server/],
-    ['no credential for a registry', { body: { name: 'x', containers: [{ image: 'unheard.example/app:1' }] } }, 400, 'RegistryCredentialMissing', /\/containers\/0\/image/],
+    [
+      'bad image',
+      { body: { name: 'x', containers: [{ image: 'a b' }] } },
+      400,
+      'InvalidImageReference',
+      /\/containers\/0\/image/,
+    ],
+    [
+      'upper case',
+      { body: { name: 'x', containers: [{ image: `${acr}/My-App:v1` }] } },
+      400,
+      'UppercaseRepository',
+      /my-app/,
+    ],
+    [
+      'secret ..',
+      { body: requestFor('x', { imageRegistryCredentials: [{ server: 'ghcr.io', secretName: '..' }] }) },
+      400,
+      'InvalidRequest',
+      /\/imageRegistryCredentials\/0\/secretName/,
+    ],
+    [
+      'server with user',
+      {
+        body: requestFor('x', {
+          imageRegistryCredentials: [{ server: 'ghcr.io@evil.example', secretName: 'a' }],
+        }),
+      },
+      400,
+      'InvalidRequest',
+      /\/imageRegistryCredentials\/0\/server/,
+    ],
+    [
+      'no credential for a registry',
+      { body: { name: 'x', containers: [{ image: 'unheard.example/app:1' }] } },
+      400,
+      'RegistryCredentialMissing',
+      /\/containers\/0\/image/,
+    ],
     ['2 MB', { raw: JSON.stringify({ name: 'x'.repeat(2_000_000) }) }, 413, 'PayloadTooLarge', /64 KiB/],
-    ['text/plain', { raw: 'name: x', headers: { 'content-type': 'text/plain' } }, 415, 'UnsupportedMediaType', /application\/json/],
+    [
+      'text/plain',
+      { raw: 'name: x', headers: { 'content-type': 'text/plain' } },
+      415,
+      'UnsupportedMediaType',
+      /application\/json/,
+    ],
   ];
   for (const [name, request, status, code, place] of cases) {
     const answer = await ask('POST', '/deployments', request);
     t.match(answer, { status, json: { code, detail: place } }, name);
   }
-  t.match(await asNobody('POST', '/deployments', { body: requestFor('x') }), { status: 401, json: { code: 'Unauthenticated' } });
+  t.match(await asNobody('POST', '/deployments', { body: requestFor('x') }), {
+    status: 401,
+    json: { code: 'Unauthenticated' },
+  });
 });
 
 t.test('the list is paged by key, newest first, and filtered', async t => {
@@ -194,6 +381,8 @@ t.test('the list is paged by key, newest first, and filtered', async t => {
   }
   t.ok(names.length > 6);
   t.same(names, names.toSorted().reverse(), 'newest first, none twice');
-  t.match((await ask('GET', '/deployments?name=taken&status=Deleted')).json.value, [{ name: 'taken', status: 'Deleted' }]);
+  t.match((await ask('GET', '/deployments?name=taken&status=Deleted')).json.value, [
+    { name: 'taken', status: 'Deleted' },
+  ]);
   t.equal((await ask('GET', '/deployments?label=release%3D7')).json.value.length, 1);
 });

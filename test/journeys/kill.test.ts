@@ -1,8 +1,7 @@
 import t from 'tap';
-import { type DemoWorld, eventually, type JournalEntry, startDemoWorld } from '../support/demo-world.ts';
 import { testDatabaseUrl } from '../support/database.ts';
+import { type DemoWorld, eventually, type JournalEntry, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess } from '../support/service.ts';
-
 
 /** A moment in a deployment's life, reached by slowing down one call, and recognised in Azure's journal or the record. */
 interface KillPoint {
@@ -12,8 +11,15 @@ interface KillPoint {
   reached(world: DemoWorld, status: () => Promise<string>): Promise<unknown>;
 }
 
-const called = (world: DemoWorld, test: (entry: JournalEntry) => boolean) => async () => (await world.journal()).some(test);
-const slow = (host: string, method: string, path: string) => ({ host, method, path, delayMs: 4_000, times: 1 });
+const called = (world: DemoWorld, test: (entry: JournalEntry) => boolean) => async () =>
+  (await world.journal()).some(test);
+const slow = (host: string, method: string, path: string) => ({
+  host,
+  method,
+  path,
+  delayMs: 4_000,
+  times: 1,
+});
 
 const points: KillPoint[] = [
   { name: 'right after it was accepted', reached: async () => true },
@@ -25,7 +31,11 @@ const points: KillPoint[] = [
   {
     name: 'while the registry is asked',
     fault: slow('myregistry.azurecr.io', 'HEAD', '/manifests/'),
-    reached: world => eventually('the registry', called(world, ({ host, path }) => host === 'myregistry.azurecr.io' && path.includes('/oauth2/token'))).catch(() => true),
+    reached: world =>
+      eventually(
+        'the registry',
+        called(world, ({ host, path }) => host === 'myregistry.azurecr.io' && path.includes('/oauth2/token')),
+      ).catch(() => true),
   },
   {
     name: 'before ARM has the group',
@@ -34,16 +44,28 @@ const points: KillPoint[] = [
   },
   {
     name: 'after ARM has the group, before its answer',
-    fault: { host: 'management.azure.com', method: 'PUT', path: '/containerGroups/', dripBytesPerSecond: 50, times: 1 },
+    fault: {
+      host: 'management.azure.com',
+      method: 'PUT',
+      path: '/containerGroups/',
+      dripBytesPerSecond: 50,
+      times: 1,
+    },
     reached: world =>
       eventually('the group', async () => {
-        const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, unknown> };
+        const { containerGroups } = (await world.control('GET', 'world')) as {
+          containerGroups: Record<string, unknown>;
+        };
         return Object.keys(containerGroups).some(id => id.endsWith('/killed'));
       }),
   },
   {
     name: 'while it is provisioned',
-    reached: (_world, status) => eventually('Provisioning', async () => (await status()) === 'Provisioning' || (await status()) === 'Running'),
+    reached: (_world, status) =>
+      eventually(
+        'Provisioning',
+        async () => (await status()) === 'Provisioning' || (await status()) === 'Running',
+      ),
   },
 ];
 
@@ -56,7 +78,10 @@ t.test('a kill -9 at any moment, then a restart, ends in Running with one contai
       const ask = createCaller(first.url, await world.token());
       if (point.fault) await world.control('POST', 'faults', point.fault);
 
-      const accepted = await ask('POST', '/deployments', { body: requestFor('killed'), headers: { prefer: 'respond-async' } });
+      const accepted = await ask('POST', '/deployments', {
+        body: requestFor('killed'),
+        headers: { prefer: 'respond-async' },
+      });
       t.equal(accepted.status, 202);
       const id: string = accepted.json.id;
       await point.reached(world, async () => (await ask('GET', `/deployments/${id}`)).json.status);
@@ -66,14 +91,30 @@ t.test('a kill -9 at any moment, then a restart, ends in Running with one contai
       const second = await startProcess(t, ['src/main.ts'], env);
       const askAgain = createCaller(second.url, await world.token());
       const settled = await askAgain('GET', `/deployments/${id}`, { headers: { prefer: 'wait=40' } });
-      t.equal(settled.json.status, 'Running', JSON.stringify(settled.json.failure ?? settled.json.waitingFor));
+      t.equal(
+        settled.json.status,
+        'Running',
+        JSON.stringify(settled.json.failure ?? settled.json.waitingFor),
+      );
 
-      const puts = (await world.journal()).filter(({ method, path, status }) => method === 'PUT' && path.includes('/containerGroups/killed') && status > 0);
+      const puts = (await world.journal()).filter(
+        ({ method, path, status }) =>
+          method === 'PUT' && path.includes('/containerGroups/killed') && status > 0,
+      );
       t.equal(puts.filter(({ status }) => status === 201).length, 1, 'the group was created once');
-      const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, { tags: Record<string, string> }> };
-      t.same(Object.values(containerGroups).map(({ tags }) => tags['slipway-deployment']), [id]);
+      const { containerGroups } = (await world.control('GET', 'world')) as {
+        containerGroups: Record<string, { tags: Record<string, string> }>;
+      };
+      t.same(
+        Object.values(containerGroups).map(({ tags }) => tags['slipway-deployment']),
+        [id],
+      );
       const { json: events } = await askAgain('GET', `/deployments/${id}/events`);
-      t.same(events.value.map(({ seq }: { seq: number }) => seq), events.value.map((_event: unknown, index: number) => index + 1), 'events have no gap');
+      t.same(
+        events.value.map(({ seq }: { seq: number }) => seq),
+        events.value.map((_event: unknown, index: number) => index + 1),
+        'events have no gap',
+      );
       t.equal((await askAgain('GET', `/operations/${settled.json.operation}`)).json.status, 'Succeeded');
     });
 });
@@ -83,12 +124,18 @@ t.test('a kill -9 while the group is being deleted, then a restart, leaves none'
   const env = { ...world.env, ...(await testDatabaseUrl(t)) };
   const first = await startProcess(t, ['src/main.ts'], env);
   const ask = createCaller(first.url, await world.token());
-  const { json } = await ask('POST', '/deployments', { body: requestFor('killed'), headers: { prefer: 'wait=30' } });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('killed'),
+    headers: { prefer: 'wait=30' },
+  });
   t.equal(json.status, 'Running');
   await world.control('POST', 'faults', slow('management.azure.com', 'DELETE', '/containerGroups/'));
   const deleting = await ask('DELETE', `/deployments/${json.id}`, { headers: { prefer: 'respond-async' } });
   t.equal(deleting.status, 202);
-  await eventually('Deleting', async () => (await ask('GET', `/deployments/${json.id}`)).json.status === 'Deleting');
+  await eventually(
+    'Deleting',
+    async () => (await ask('GET', `/deployments/${json.id}`)).json.status === 'Deleting',
+  );
   await first.stop('SIGKILL');
   await world.control('DELETE', 'faults');
   const second = await startProcess(t, ['src/main.ts'], env);

@@ -13,7 +13,11 @@ const texts: [string, string, string][] = [
   ['unauthorized', 'unauthorized: authentication required', 'RegistryAuthenticationFailed'],
   ['manifest-unknown', 'manifest unknown: manifest unknown', 'ImageNotFound'],
   ['no-such-host', 'dial tcp: lookup myregistry.azurecr.io: no such host', 'RegistryHostNotFound'],
-  ['toomanyrequests', 'toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit', 'RegistryRateLimited'],
+  [
+    'toomanyrequests',
+    'toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit',
+    'RegistryRateLimited',
+  ],
 ];
 
 t.test('what ACI reports in its events, after it accepted the group, is explained the same', async t => {
@@ -24,7 +28,12 @@ t.test('what ACI reports in its events, after it accepted the group, is explaine
       { name: 'Failed', message, type: 'Warning', count: 1 },
       { name: 'BackOff', message: `Back-off pulling image "${image}"`, type: 'Normal', count: 1 },
     ];
-    const waiting = { name: 'app', currentState: { state: 'Waiting', detailStatus: 'ImagePullBackOff' }, restartCount: 0, events };
+    const waiting = {
+      name: 'app',
+      currentState: { state: 'Waiting', detailStatus: 'ImagePullBackOff' },
+      restartCount: 0,
+      events,
+    };
     await world.control('POST', 'lives', {
       group: name,
       steps: [
@@ -32,18 +41,29 @@ t.test('what ACI reports in its events, after it accepted the group, is explaine
         { afterMs: 200, provisioningState: 'Creating', state: 'Pending', containers: [waiting] },
       ],
     });
-    const { json } = await ask('POST', '/deployments', { body: requestFor(name), headers: { prefer: 'wait=30' } });
+    const { json } = await ask('POST', '/deployments', {
+      body: requestFor(name),
+      headers: { prefer: 'wait=30' },
+    });
     t.match(json, { status: 'Failed', failure: { code, stage: 'Provisioning' } }, text);
     t.ok(json.failure.fixes.length > 0 && json.failure.evidence.length > 0, 'with evidence and a fix');
     const record = await ask('GET', `/deployments/${json.id}/events`);
-    t.ok(record.json.value.some(({ message: said }: { message: string }) => said === message), "ACI's own words are on record");
-    const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, { name: string }> };
-    t.notOk(Object.values(containerGroups).some(group => group.name === name), 'the failed group is gone');
+    t.ok(
+      record.json.value.some(({ message: said }: { message: string }) => said === message),
+      "ACI's own words are on record",
+    );
+    const { containerGroups } = (await world.control('GET', 'world')) as {
+      containerGroups: Record<string, { name: string }>;
+    };
+    t.notOk(
+      Object.values(containerGroups).some(group => group.name === name),
+      'the failed group is gone',
+    );
   }
 });
 
 t.test('what ARM refuses in PUT is explained the same', async t => {
-  for (const [name, , ] of texts.slice(0, 1)) {
+  for (const [name, ,] of texts.slice(0, 1)) {
     await world.control('POST', 'faults', {
       host: 'management.azure.com',
       method: 'PUT',
@@ -51,50 +71,116 @@ t.test('what ARM refuses in PUT is explained the same', async t => {
       times: 1,
       response: {
         status: 400,
-        body: { error: { code: 'InaccessibleImage', message: `The image '${image}' in container group '${name}' is not accessible. Please check the image and registry credential.` } },
+        body: {
+          error: {
+            code: 'InaccessibleImage',
+            message: `The image '${image}' in container group '${name}' is not accessible. Please check the image and registry credential.`,
+          },
+        },
       },
     });
-    const { json } = await ask('POST', '/deployments', { body: requestFor(`put-${name}`), headers: { prefer: 'wait=30' } });
-    t.match(json, { status: 'Failed', failure: { code: 'ImageInaccessible', confidence: 'low', causes: Array, stage: 'Submitting' } });
+    const { json } = await ask('POST', '/deployments', {
+      body: requestFor(`put-${name}`),
+      headers: { prefer: 'wait=30' },
+    });
+    t.match(json, {
+      status: 'Failed',
+      failure: { code: 'ImageInaccessible', confidence: 'low', causes: Array, stage: 'Submitting' },
+    });
   }
   await world.control('POST', 'faults', {
     host: 'management.azure.com',
     method: 'PUT',
     path: '/containerGroups/',
     times: 1,
-    response: { status: 409, body: { error: { code: 'RegistryErrorResponse', message: "An error response is received from the docker registry 'index.docker.io'. Please retry later." } } },
+    response: {
+      status: 409,
+      body: {
+        error: {
+          code: 'RegistryErrorResponse',
+          message:
+            "An error response is received from the docker registry 'index.docker.io'. Please retry later.",
+        },
+      },
+    },
   });
-  const { json } = await ask('POST', '/deployments', { body: requestFor('put-limited'), headers: { prefer: 'wait=30' } });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('put-limited'),
+    headers: { prefer: 'wait=30' },
+  });
   t.match(json, { status: 'Failed', failure: { code: 'RegistryRateLimited', retryable: true } });
 });
 
 t.test('a failed group stays where the caller says so', async t => {
   await world.control('POST', 'lives', {
     group: 'kept',
-    steps: [{ afterMs: 0, provisioningState: 'Failed', state: 'Failed', events: [{ name: 'FailedMount', message: 'Output: mount error(2): Permission denied', type: 'Warning', count: 1 }] }],
+    steps: [
+      {
+        afterMs: 0,
+        provisioningState: 'Failed',
+        state: 'Failed',
+        events: [
+          {
+            name: 'FailedMount',
+            message: 'Output: mount error(2): Permission denied',
+            type: 'Warning',
+            count: 1,
+          },
+        ],
+      },
+    ],
   });
-  const { json } = await ask('POST', '/deployments', { body: requestFor('kept', { keepFailed: true }), headers: { prefer: 'wait=30' } });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('kept', { keepFailed: true }),
+    headers: { prefer: 'wait=30' },
+  });
   t.match(json, { status: 'Failed', failure: { code: 'MountFailed' }, health: 'Degraded' });
-  const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, { name: string }> };
+  const { containerGroups } = (await world.control('GET', 'world')) as {
+    containerGroups: Record<string, { name: string }>;
+  };
   t.ok(Object.values(containerGroups).some(group => group.name === 'kept'));
 });
 
 t.test('an outage of the vault or of ARM delays a deployment, and says so', async t => {
-  await world.control('POST', 'faults', { host: 'demo-vault.vault.azure.net', times: 6, response: { status: 503, body: 'no' } });
+  await world.control('POST', 'faults', {
+    host: 'demo-vault.vault.azure.net',
+    times: 6,
+    response: { status: 503, body: 'no' },
+  });
   const accepted = await ask('POST', '/deployments', { body: requestFor('vault-out') });
   t.equal(accepted.status, 202);
   t.match(accepted.json, { status: 'Resolving', waitingFor: { reason: 'VaultOutage' } });
-  t.match((await ask('GET', `/deployments/${accepted.json.id}`, { headers: { prefer: 'wait=45' } })).json, { status: 'Running', waitingFor: null });
+  t.match((await ask('GET', `/deployments/${accepted.json.id}`, { headers: { prefer: 'wait=45' } })).json, {
+    status: 'Running',
+    waitingFor: null,
+  });
 
-  await world.control('POST', 'faults', { host: 'management.azure.com', method: 'PUT', path: '/containerGroups/', times: 1, reset: true });
-  const { json } = await ask('POST', '/deployments', { body: requestFor('arm-out'), headers: { prefer: 'wait=45' } });
+  await world.control('POST', 'faults', {
+    host: 'management.azure.com',
+    method: 'PUT',
+    path: '/containerGroups/',
+    times: 1,
+    reset: true,
+  });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('arm-out'),
+    headers: { prefer: 'wait=45' },
+  });
   t.match(json, { status: 'Running' });
 });
 
 t.test('a deployment that does not get there in time fails, and leaves no group behind', async t => {
-  await world.control('POST', 'lives', { group: 'too-slow', steps: [{ afterMs: 0, provisioningState: 'Pending', state: 'Pending' }] });
-  const { json } = await ask('POST', '/deployments', { body: requestFor('too-slow', { timeoutSeconds: 2 }), headers: { prefer: 'wait=30' } });
+  await world.control('POST', 'lives', {
+    group: 'too-slow',
+    steps: [{ afterMs: 0, provisioningState: 'Pending', state: 'Pending' }],
+  });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('too-slow', { timeoutSeconds: 2 }),
+    headers: { prefer: 'wait=30' },
+  });
   t.match(json, { status: 'Failed', failure: { code: 'ProvisioningTimeout', confidence: 'low' } });
-  const { containerGroups } = (await world.control('GET', 'world')) as { containerGroups: Record<string, { name: string }> };
+  const { containerGroups } = (await world.control('GET', 'world')) as {
+    containerGroups: Record<string, { name: string }>;
+  };
   t.notOk(Object.values(containerGroups).some(group => group.name === 'too-slow'));
 });

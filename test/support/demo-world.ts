@@ -35,7 +35,10 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
   const env: Record<string, string | undefined> = { SLIPWAY_DATA: data, PORT: '0' };
   Object.assign(env, findEmbeddedAzure(env));
   const table = parseHostTable(`localhost=127.0.0.1:${new URL(azure.url).port}`);
-  const dispatcher: Dispatcher = createDispatcher({ table, ca: readFileSync(join(directory, 'ca.pem'), 'utf8') });
+  const dispatcher: Dispatcher = createDispatcher({
+    table,
+    ca: readFileSync(join(directory, 'ca.pem'), 'utf8'),
+  });
   t.teardown(() => dispatcher.destroy());
 
   const control: DemoWorld['control'] = async (method, path, body) => {
@@ -54,12 +57,17 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
     env,
     token: (team = 'demo') => requestToken({ SLIPWAY_DATA: data }, team),
     control,
-    journal: async (since = 0) => ((await control('GET', `journal?since=${since}`)) as { value: JournalEntry[] }).value,
+    journal: async (since = 0) =>
+      ((await control('GET', `journal?since=${since}`)) as { value: JournalEntry[] }).value,
   };
 }
 
 /** Looks until `found` says yes; fails with what it waited for. */
-export async function eventually<T>(what: string, look: () => Promise<T | null | undefined | false>, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | null | undefined | false>,
+  timeoutMs = 20_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await look();

@@ -68,7 +68,11 @@ export interface Answer {
 
 /** A caller with a token. Every answer is kept, so that a test can search them. */
 export function createCaller(url: string, token: string | null, kept: string[] = []) {
-  return async (method: string, path: string, more: { body?: unknown; headers?: Record<string, string>; raw?: string } = {}): Promise<Answer> => {
+  return async (
+    method: string,
+    path: string,
+    more: { body?: unknown; headers?: Record<string, string>; raw?: string } = {},
+  ): Promise<Answer> => {
     const begun = performance.now();
     const body = more.raw ?? (more.body === undefined ? undefined : JSON.stringify(more.body));
     const answer = await fetch(`${url}${path}`, {
@@ -83,7 +87,13 @@ export function createCaller(url: string, token: string | null, kept: string[] =
     const text = await answer.text();
     kept.push(`${JSON.stringify([...answer.headers])}\n${text}`);
     const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
-    return { status: answer.status, headers: answer.headers, text, json: isJson && text ? JSON.parse(text) : null, ms: performance.now() - begun };
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      text,
+      json: isJson && text ? JSON.parse(text) : null,
+      ms: performance.now() - begun,
+    };
   };
 }
 

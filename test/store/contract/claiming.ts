@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Test } from 'tap';
@@ -69,6 +70,23 @@ export async function claiming(t: Test, store: TestStore): Promise<void> {
     claim.release();
     (await next).release();
     t.ok(performance.now() - begun >= 250, 'not before its time');
+  });
+
+  await t.test('a backlog that becomes due by time is worked off without pauses', async t => {
+    const team = 'backlog';
+    await db.transaction().execute(async trx => {
+      for (let n = 0; n < 60; n += 1)
+        await store.jobs.enqueue(trx, { deployment: randomUUIDv7(), team, afterMs: 200 });
+    });
+    const begun = performance.now();
+    const left = async () => {
+      const { rows } = await sql<{ jobs: number }>`select count(*) as jobs from pgboss.job
+        where group_id = ${team} and state <> 'completed'`.execute(db);
+      return rows[0]?.jobs ?? 0;
+    };
+    while ((await left()) > 0 && performance.now() - begun < 10_000) await wait(50);
+    t.equal(await left(), 0);
+    t.ok(performance.now() - begun < 4_000, `${Math.round(performance.now() - begun)} ms for 60`);
   });
 
   await t.test('a move that throws is made again, and nothing of the error is kept with the job', async t => {
