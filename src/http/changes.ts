@@ -3,6 +3,7 @@ import type { Change, ChangeContext, Deployments } from '../deployments/deployme
 import { createError, type RequestError, type RequestErrorCode, requestErrors } from '../errors.ts';
 import type { Deployment, Operation } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
+import { hangUpSignal } from './hang-up.ts';
 import { readIdempotencyKey } from './idempotency.ts';
 import { firstStageMs, type Preference, readPreference } from './prefer.ts';
 
@@ -28,7 +29,7 @@ export async function answerChange(
   deployments: Deployments,
 ): Promise<Deployment> {
   const preference = readPreference(request.headers.prefer);
-  const { deployment, operation } = await waitFor(change, preference, deployments, request.signal);
+  const { deployment, operation } = await waitFor(change, preference, deployments, hangUpSignal(reply));
   reply.headers({
     location: `/deployments/${deployment.id}`,
     'operation-location': `/operations/${operation.id}`,

@@ -7,6 +7,7 @@ import { ref } from '../schemas/ref.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import { callerOf } from './access.ts';
 import { answerChange, answerDeployment, changeOf } from './changes.ts';
+import { hangUpSignal } from './hang-up.ts';
 import { linkToNext, readCursor } from './pages.ts';
 import { readPreference } from './prefer.ts';
 import { answers } from './responses.ts';
@@ -126,7 +127,7 @@ export function registerDeployments(untyped: FastifyInstance, deployments: Deplo
       const { waitMs } = readPreference(request.headers.prefer);
       const deployment = await deployments.get(callerOf(request), request.params.id, {
         waitMs: waitMs ?? 0,
-        signal: request.signal,
+        signal: hangUpSignal(reply),
       });
       return answerDeployment(request, reply, deployment);
     },

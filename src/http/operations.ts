@@ -7,6 +7,7 @@ import { Operation } from '../schemas/deployment.ts';
 import { Me } from '../schemas/principal.ts';
 import { ref } from '../schemas/ref.ts';
 import { callerOf } from './access.ts';
+import { hangUpSignal } from './hang-up.ts';
 import { answers } from './responses.ts';
 
 const OperationId = Type.Object(
@@ -45,7 +46,7 @@ export function registerOperations(
     async (request, reply) => {
       const operation = await deployments.operation(callerOf(request), request.params.id, {
         waitMs: 0,
-        signal: request.signal,
+        signal: hangUpSignal(reply),
       });
       if (operation.endedAt === null) reply.header('retry-after', '1');
       return operation;
@@ -65,9 +66,9 @@ export function registerOperations(
         response: answers({ 200: ref(Operation) }),
       },
     },
-    async request => {
+    async (request, reply) => {
       const { timeout = 48 } = request.query;
-      const wait = { waitMs: Math.min(timeout * 1000, longestMs), signal: request.signal };
+      const wait = { waitMs: Math.min(timeout * 1000, longestMs), signal: hangUpSignal(reply) };
       const operation = await deployments.operation(callerOf(request), request.params.id, wait);
       if (operation.status === 'Succeeded') return operation;
       throw operation.endedAt === null ? notYet(operation) : failed(operation);

@@ -1,0 +1,11 @@
+import type { FastifyReply } from 'fastify';
+
+/**
+ * Aborts when the client hangs up before it has its answer. Fastify's `request.signal` is aborted as soon as a body has
+ * been read (measured), which for a POST is at once.
+ */
+export function hangUpSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => controller.abort());
+  return controller.signal;
+}
