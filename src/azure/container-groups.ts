@@ -188,7 +188,8 @@ async function sendOnce(
 ): Promise<Answer> {
   try {
     await begin((raw, _flat, error) => {
-      if (!error) throw new Sent(raw);
+      // The SDK calls back for refusals too, and not always with the error.
+      if (!error && raw.status < 400) throw new Sent(raw);
     });
   } catch (error) {
     if (error instanceof Sent) return error.answer;

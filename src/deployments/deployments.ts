@@ -1,6 +1,6 @@
 import { createHash, randomUUIDv7 } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { createError, type RequestError } from '../errors.ts';
+import { createError, type RequestError, requestErrors } from '../errors.ts';
 import { type Decision, decide } from '../policy/decide.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
 import type { Deployment, Event, Operation } from '../schemas/deployment.ts';
@@ -225,7 +225,9 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
       policyDigest: digest,
       requestId: context.requestId,
     });
-    return createError(code, detail, { errors: [{ pointer, detail }] });
+    // What is wrong with the request names its place; what is not allowed is a sentence of its own.
+    const text = requestErrors[code][0] === 400 ? `${pointer}: ${detail}` : detail;
+    return createError(code, text, { errors: [{ pointer, detail }] });
   }
 }
 

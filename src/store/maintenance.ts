@@ -4,6 +4,9 @@ import type { Log } from '../log.ts';
 const everyMs = 60_000;
 const dirtyRows = 1_000;
 
+const findDirty = `select format('%I.%I', schemaname, relname) as name from pg_stat_user_tables
+  where n_dead_tup > $1 or n_mod_since_analyze > $1`;
+
 /** Does what a server's background processes would: without it files only grow (measured: 353 MB of log for 47 MB). */
 export function startMaintenance(pglite: PGlite, log: Log): () => Promise<void> {
   let running: Promise<void> = Promise.resolve();
@@ -19,12 +22,9 @@ export function startMaintenance(pglite: PGlite, log: Log): () => Promise<void> 
   };
 }
 
-/** Vacuums what has many dead rows: each statement stops this process's event loop for as long as it takes. */
-export async function maintain(pglite: PGlite, threshold = dirtyRows): Promise<void> {
-  const dirty = await pglite.query<{ name: string }>(
-    "select format('%I.%I', schemaname, relname) as name from pg_stat_user_tables where n_dead_tup > $1",
-    [threshold],
-  );
+/** Vacuums what has many dead or new rows: each statement stops this process's event loop for as long as it takes. */
+export async function maintain(pglite: PGlite): Promise<void> {
+  const dirty = await pglite.query<{ name: string }>(findDirty, [dirtyRows]);
   for (const { name } of dirty.rows) await pglite.exec(`vacuum (analyze) ${name}`);
   await pglite.exec('checkpoint');
 }

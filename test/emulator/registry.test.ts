@@ -40,12 +40,6 @@ function userOf({ world }: TestEmulator, host: string, username: string): Login 
   return { username, password };
 }
 
-function registryOf({ world }: TestEmulator, host: string) {
-  const registry = world.registries[host];
-  if (!registry) throw new Error(`there is no registry ${host}`);
-  return registry;
-}
-
 const manifestUrl = (host: string, repository: string, reference: string) =>
   `https://${host}/v2/${repository}/manifests/${reference}`;
 
@@ -110,8 +104,7 @@ t.test('each registry asks for a sign-in in its own way', async t => {
   t.match((await emulator.ask(`https://${acr}/v2/`)).json, {
     errors: [
       {
-        message:
-          'authentication required, visit https://aka.ms/acr/authorization for more information.',
+        message: 'authentication required, visit https://aka.ms/acr/authorization for more information.',
       },
     ],
   });
@@ -124,7 +117,13 @@ t.test('who signs in with what the registry knows may pull, and is named in the 
     [acr, 'my-app', 'v1.0', userOf(emulator, acr, demo.pullerClientId), 'a service principal'],
     [acr, 'job', 'ok', userOf(emulator, acr, 'slipway-pull'), 'a scope-map token'],
     [hub, 'myusername/my-private-app', '1.0.0', userOf(emulator, 'docker.io', 'myusername'), 'Docker Hub'],
-    ['index.docker.io', 'myusername/my-private-app', '1.0.0', userOf(emulator, 'docker.io', 'myusername'), 'its other name'],
+    [
+      'index.docker.io',
+      'myusername/my-private-app',
+      '1.0.0',
+      userOf(emulator, 'docker.io', 'myusername'),
+      'its other name',
+    ],
     [hub, 'library/nginx', '1.27', null, 'nobody, where anybody may pull'],
     ['ghcr.io', 'myorg/log-forwarder', '2.0.1', userOf(emulator, 'ghcr.io', 'myghuser'), 'GitHub'],
     [company, 'team/my-app', 'v2.0', userOf(emulator, company, 'deploy-user'), 'a self-hosted registry'],
@@ -143,8 +142,7 @@ t.test('who signs in with what the registry knows may pull, and is named in the 
 t.test('who signs in wrongly is refused in the words of that registry', async t => {
   const emulator = await startTestEmulator(t);
   const wrong = (username: string) => ({ username, password: 'not-it' });
-  const acrText =
-    'authentication required, visit https://aka.ms/acr/authorization for more information.';
+  const acrText = 'authentication required, visit https://aka.ms/acr/authorization for more information.';
   for (const [host, repository, login, status, message] of [
     [acr, 'my-app', wrong('myregistry'), 401, acrText],
     [acr, 'my-app', wrong(demo.pullerClientId), 401, acrText],
@@ -317,9 +315,15 @@ t.test('manifests are found by tag and digest, in a form that was asked for', as
     t.equal(content.length, part.size);
   }
 
-  t.match((await look('v2.0', { accept: 'application/vnd.docker.distribution.manifest.v2+json' })).json.errors, [
-    { code: 'MANIFEST_UNKNOWN', message: 'OCI index found, but accept header does not support OCI indexes' },
-  ]);
+  t.match(
+    (await look('v2.0', { accept: 'application/vnd.docker.distribution.manifest.v2+json' })).json.errors,
+    [
+      {
+        code: 'MANIFEST_UNKNOWN',
+        message: 'OCI index found, but accept header does not support OCI indexes',
+      },
+    ],
+  );
   t.equal((await look('v2.0')).status, 200, 'no Accept header is no refusal');
   t.equal((await look('v2.0', { accept: '*/*' })).status, 200);
 
@@ -330,9 +334,17 @@ t.test('manifests are found by tag and digest, in a form that was asked for', as
   t.match(await look('nope', { method: 'HEAD', accept }), { status: 404, text: '' });
   t.equal((await look(`sha256:${'0'.repeat(64)}`, { accept })).json.errors[0].code, 'MANIFEST_UNKNOWN');
   t.equal((await look('constructor', { accept })).status, 404);
-  const elsewhere = await emulator.ask(manifestUrl(company, 'team/none', 'v1'), { headers: { authorization } });
-  t.equal(elsewhere.json.errors[0].code, 'MANIFEST_UNKNOWN', 'an unknown repository is no other refusal here');
-  const listed = await emulator.ask(`https://${company}/v2/team/none/tags/list`, { headers: { authorization } });
+  const elsewhere = await emulator.ask(manifestUrl(company, 'team/none', 'v1'), {
+    headers: { authorization },
+  });
+  t.equal(
+    elsewhere.json.errors[0].code,
+    'MANIFEST_UNKNOWN',
+    'an unknown repository is no other refusal here',
+  );
+  const listed = await emulator.ask(`https://${company}/v2/team/none/tags/list`, {
+    headers: { authorization },
+  });
   t.match(listed, {
     status: 404,
     json: { errors: [{ code: 'NAME_UNKNOWN', message: 'repository name not known to registry' }] },
@@ -351,7 +363,12 @@ t.test('an image is pushed as engines push it', async t => {
   const emulator = await startTestEmulator(t);
   const headers = { authorization: basic(userOf(emulator, company, 'deploy-user')) };
   const base = `https://${company}/v2/team/pushed`;
-  const send = (method: Dispatcher.HttpMethod, url: string, body?: string, more: Record<string, string> = {}) =>
+  const send = (
+    method: Dispatcher.HttpMethod,
+    url: string,
+    body?: string,
+    more: Record<string, string> = {},
+  ) =>
     emulator.ask(new URL(url, base).href, {
       method,
       headers: { 'content-type': 'application/octet-stream', ...headers, ...more },
@@ -359,7 +376,8 @@ t.test('an image is pushed as engines push it', async t => {
     });
   async function upload(...chunks: string[]): Promise<Answer> {
     let { headers: answered } = await send('POST', `${base}/blobs/uploads/`);
-    for (const chunk of chunks) ({ headers: answered } = await send('PATCH', String(answered.location), chunk));
+    for (const chunk of chunks)
+      ({ headers: answered } = await send('PATCH', String(answered.location), chunk));
     const place = new URL(String(answered.location), base);
     place.searchParams.set('digest', sha256(chunks.join('')));
     return send('PUT', place.href);
@@ -369,16 +387,27 @@ t.test('an image is pushed as engines push it', async t => {
   const uploaded = await upload(config.slice(0, 10), config.slice(10));
   t.equal(uploaded.status, 201, 'in chunks');
   t.equal(uploaded.headers['docker-content-digest'], sha256(config));
-  t.equal((await send('POST', `${base}/blobs/uploads/?digest=${sha256('layer')}`, 'layer')).status, 201, 'at once');
+  t.equal(
+    (await send('POST', `${base}/blobs/uploads/?digest=${sha256('layer')}`, 'layer')).status,
+    201,
+    'at once',
+  );
   t.equal((await send('HEAD', `${base}/blobs/${sha256('layer')}`)).headers['content-length'], '5');
   const cheat = await send('POST', `${base}/blobs/uploads/?digest=${sha256('other')}`, 'layer');
   t.match(cheat, { status: 400, json: { errors: [{ code: 'DIGEST_INVALID' }] } });
-  t.equal((await send('PATCH', `${base}/blobs/uploads/00000000-0000-4000-8000-000000000000`, 'x')).status, 404);
+  t.equal(
+    (await send('PATCH', `${base}/blobs/uploads/00000000-0000-4000-8000-000000000000`, 'x')).status,
+    404,
+  );
 
   const image = JSON.stringify({
     schemaVersion: 2,
     mediaType: manifestType,
-    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: sha256(config), size: config.length },
+    config: {
+      mediaType: 'application/vnd.oci.image.config.v1+json',
+      digest: sha256(config),
+      size: config.length,
+    },
     layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: sha256('layer'), size: 5 }],
   });
   const put = (reference: string, body: string) =>
@@ -398,7 +427,10 @@ t.test('an image is pushed as engines push it', async t => {
   t.same(page.json, { name: 'team/pushed', tags: ['a', 'b'] });
   const next = /<([^>]+)>; rel="next"/.exec(String(page.headers.link))?.[1] ?? '';
   t.same((await send('GET', next)).json.tags, ['c']);
-  t.match((await send('GET', `https://${company}/v2/_catalog`)).json.repositories, ['team/my-app', 'team/pushed']);
+  t.match((await send('GET', `https://${company}/v2/_catalog`)).json.repositories, [
+    'team/my-app',
+    'team/pushed',
+  ]);
 
   t.equal((await send('DELETE', `${base}/manifests/${sha256(image)}`)).status, 202);
   t.equal((await send('GET', `${base}/manifests/a`, undefined, { accept })).status, 404);
@@ -461,13 +493,18 @@ t.test("Azure's own client pushes and pulls", async t => {
   t.equal(found.digest, digest);
   t.equal(await text((await client.downloadBlob(layer.digest)).content), 'a layer');
   await client.deleteManifest(digest);
-  await t.rejects(client.getManifest('1'), { statusCode: 404 });
+  await t.rejects(client.getManifest('1'), /is not found/);
 
   const stranger = new ContainerRegistryContentClient(
     `https://${acr}`,
     'my-app',
-    { getToken: async scope => ({ token: await emulator.token('demo-client', String(scope)), expiresOnTimestamp: Date.now() + 3_600_000 }) },
+    {
+      getToken: async scope => ({
+        token: await emulator.token('demo-client', String(scope)),
+        expiresOnTimestamp: Date.now() + 3_600_000,
+      }),
+    },
     { httpClient: createBinaryClient(emulator.dispatcher), retryOptions: { maxRetries: 0 } },
   );
-  await t.rejects(stranger.getManifest('v1.0'), 'who has no role gets nothing');
+  await t.rejects(stranger.getManifest('v1.0'), /./, 'who has no role gets nothing');
 });

@@ -11,6 +11,8 @@ const asOther = createCaller(service.url, await world.token('other'));
 const asNobody = createCaller(service.url, null);
 
 const acr = 'myregistry.azurecr.io';
+const armGroup =
+  '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups';
 const pullIdentity =
   '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aci-acr-identity';
 
@@ -151,19 +153,20 @@ t.test('a name is taken until its deployment is deleted', async t => {
 });
 
 t.test('a group of that name that Slipway did not make is never touched', async t => {
-  const id =
-    '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups/foreign';
-  const group = {
-    id,
-    name: 'foreign',
-    resourceGroup: 'my-resource-group',
-    subscriptionId: '00000000-0000-0000-0000-00000000bbbb',
+  const put = await world.asAdministrator('PUT', `${armGroup}/foreign?api-version=2023-05-01`, {
     location: 'eastus',
     tags: { owner: 'someone' },
-    properties: { containers: [] },
-    life: {},
-  };
-  await world.control('POST', 'world', { containerGroups: { [id.toLowerCase()]: group } });
+    properties: {
+      containers: [
+        {
+          name: 'web',
+          properties: { image: 'nginx:1.27', resources: { requests: { cpu: 1, memoryInGB: 1 } } },
+        },
+      ],
+      osType: 'Linux',
+    },
+  });
+  t.equal(put, 201);
   const since = (await world.journal()).at(-1)?.seq ?? 0;
   t.match(await ask('POST', '/deployments', { body: requestFor('foreign') }), {
     status: 409,

@@ -144,7 +144,7 @@ t.test('a failed group stays where the caller says so', async t => {
 t.test('an outage of the vault or of ARM delays a deployment, and says so', async t => {
   await world.control('POST', 'faults', {
     host: 'demo-vault.vault.azure.net',
-    times: 6,
+    times: 3,
     response: { status: 503, body: 'no' },
   });
   const accepted = await ask('POST', '/deployments', { body: requestFor('vault-out') });

@@ -26,6 +26,8 @@ export interface DemoWorld {
   token(team?: string): Promise<string>;
   control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>;
   journal(since?: number): Promise<JournalEntry[]>;
+  /** Asks Resource Manager as the emulator's administrator; resolves with the status. */
+  asAdministrator(method: 'PUT' | 'DELETE', path: string, body?: object): Promise<number>;
 }
 
 export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
@@ -51,9 +53,25 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
     if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
     return text ? JSON.parse(text) : null;
   };
+  const asAdministrator: DemoWorld['asAdministrator'] = async (method, path, body) => {
+    const client = '00000000-0000-0000-0000-00000000cccc';
+    const { token } = (await control('POST', 'token', {
+      client,
+      scope: 'https://management.azure.com/.default',
+    })) as { token: string };
+    const answer = await request(`https://localhost${path}`, {
+      method,
+      dispatcher,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    await answer.body.dump();
+    return answer.statusCode;
+  };
   return {
     data,
     azure,
+    asAdministrator,
     env,
     token: (team = 'demo') => requestToken({ SLIPWAY_DATA: data }, team),
     control,

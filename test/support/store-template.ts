@@ -8,20 +8,19 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { createLog } from '../../src/log.ts';
-import { openDatabase } from '../../src/store/database.ts';
-import { startJobs } from '../../src/store/jobs.ts';
 
 const root = join(import.meta.dirname, '../..');
+const cache = join(root, 'node_modules/.cache/slipway');
 
 /**
  * Puts an embedded store with all its tables into a directory that has none: a copy of one that is made once, since a first
  * start takes seconds. Any number of test processes may ask at once.
  */
 export async function seedStore(directory: string): Promise<void> {
-  const template = join(root, 'node_modules/.cache/slipway', `store-${digest()}`);
+  const template = join(cache, `store-${digest()}`);
   if (!existsSync(template)) await makeTemplate(template);
   mkdirSync(directory, { recursive: true });
   cpSync(join(template, 'store'), join(directory, 'store'), {
@@ -31,6 +30,11 @@ export async function seedStore(directory: string): Promise<void> {
 }
 
 async function makeTemplate(template: string): Promise<void> {
+  removeOld();
+  // Not loaded where the template is there already: PGlite alone takes a while.
+  const { createLog } = await import('../../src/log.ts');
+  const { openDatabase } = await import('../../src/store/database.ts');
+  const { startJobs } = await import('../../src/store/jobs.ts');
   const log = createLog({ level: 'silent' });
   const growing = `${template}.${randomBytes(6).toString('hex')}`;
   try {
@@ -44,6 +48,15 @@ async function makeTemplate(template: string): Promise<void> {
     if (!existsSync(template)) throw error;
   } finally {
     rmSync(growing, { recursive: true, force: true });
+  }
+}
+
+/** Those of former versions; what is young may be in use by another process. */
+function removeOld(): void {
+  const dayAgo = Date.now() - 24 * 3_600_000;
+  for (const name of globSync('store-*', { cwd: cache })) {
+    const path = join(cache, name);
+    if (statSync(path).mtimeMs < dayAgo) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { ContainerGroup } from '../world.ts';
-import { lookUp } from '../world.ts';
+import { type ContainerGroup, lookUp, type Operation } from '../world.ts';
 import { begin, type GroupParts, operationUrl, transitioning } from './container-groups.ts';
 import { isTransitioning, viewAt } from './life.ts';
 
@@ -22,12 +21,15 @@ export function registerOperations(
   arm.get<{ Params: { subscription: string; location: string; operation: string } }>(
     '/subscriptions/:subscription/providers/Microsoft.ContainerInstance/locations/:location/operations/:operation',
     async request => {
-      const { subscription, operation } = request.params;
-      access.allow(
-        request,
-        'Microsoft.ContainerInstance/locations/operations/read',
-        `/subscriptions/${subscription}`,
-      );
+      const operation = lookUp(parts.world.operations, request.params.operation.toLowerCase());
+      if (!operation)
+        throw access.error(
+          404,
+          'OperationNotFound',
+          `The operation '${request.params.operation}' was not found.`,
+        );
+      // Who may read the group may follow what becomes of it, though the address is the subscription's.
+      access.allow(request, `${provider}/read`, operation.resourceId);
       return describeOperation(operation, all);
     },
   );
@@ -56,10 +58,8 @@ function steady(group: ContainerGroup, { parts, access }: GroupParts): Container
 }
 
 /** An operation is what its group is; of a group that is gone or was put again, what it was last. */
-function describeOperation(id: string, { parts, access }: GroupParts): object {
+function describeOperation(operation: Operation, { parts }: GroupParts): object {
   const { world, clock } = parts;
-  const operation = lookUp(world.operations, id.toLowerCase());
-  if (!operation) throw access.error(404, 'OperationNotFound', `The operation '${id}' was not found.`);
   const group = lookUp(world.containerGroups, operation.resourceId.toLowerCase());
   const base = { id: operation.resourceId, startTime: operation.startTime };
   if (group?.life.operation !== operation.id)

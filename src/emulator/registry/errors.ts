@@ -48,3 +48,6 @@ export const rateLimited = () =>
       headers: { 'retry-after': '60', 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' },
     },
   );
+
+export const digestInvalid = () =>
+  new RegistryError(400, 'DIGEST_INVALID', 'provided digest did not match uploaded content');

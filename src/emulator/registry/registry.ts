@@ -55,14 +55,17 @@ function registerApi(
       const visitor = visitorOf(request, parts, registry);
       const repository = /^(.+)\/(?:manifests|blobs|tags)\//.exec(path)?.[1] ?? null;
       authorize(request, registry, visitor, repository);
-      return answerRepository({ request, reply, registry, path, changed: parts.changed });
+      // By token only what it opens; who lists a catalog with a password sees what he may pull.
+      const mayRead = (name: string) => mayOpen(registry, visitor, name);
+      return answerRepository({ request, reply, registry, path, mayRead, changed: parts.changed });
     },
   });
 }
 
 interface Entry extends Visitor {
-  /** By token: the one repository that it opens. By password: undefined. */
-  opens?: string | null;
+  /** By token: the repositories that it opens. By password: undefined. */
+  opens?: string[];
+  pushes?: string[];
 }
 
 function visitorOf(request: FastifyRequest, { world }: Parts, registry: Registry): Entry | null {
@@ -79,7 +82,7 @@ function visitorOf(request: FastifyRequest, { world }: Parts, registry: Registry
 
 function byToken(token: string, registry: Registry): Entry | null {
   const ticket = openToken(token, registry.host, 'access');
-  return ticket ? { ...ticket.visitor, opens: ticket.scope } : null;
+  return ticket ? { ...ticket.visitor, opens: ticket.opens, pushes: ticket.pushes } : null;
 }
 
 function byPassword(authorization: string | undefined, world: World, registry: Registry): Entry | null {
@@ -100,12 +103,18 @@ function authorize(
   const writes = !['GET', 'HEAD'].includes(request.method);
   if (!entry) {
     if (!writes && registry.kind === 'basic' && mayPull(registry, null, repository)) return;
-    throw challenge(registry, repository);
+    throw challenge(registry, repository, undefined, writes);
   }
-  const opened =
-    entry.opens === undefined ? mayPull(registry, entry, repository) : entry.opens === repository;
-  if (!opened || (writes && !entry.mayPush))
+  if (!mayOpen(registry, entry, repository) || (writes && !mayWrite(entry, repository)))
     throw challenge(registry, repository, 'insufficient_scope', writes);
+}
+
+function mayOpen(registry: Registry, entry: Entry | null, repository: string): boolean {
+  return entry?.opens === undefined ? mayPull(registry, entry, repository) : entry.opens.includes(repository);
+}
+
+function mayWrite({ pushes, mayPush }: Entry, repository: string): boolean {
+  return pushes === undefined ? mayPush : pushes.includes(repository);
 }
 
 function challenge(
@@ -135,9 +144,18 @@ function challenge(
 }
 
 function renderError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = error instanceof RegistryError ? error : new RegistryError(500, 'UNKNOWN', 'unknown error');
-  if (known !== error)
+  const known = error instanceof RegistryError ? error : translate(error);
+  if (known.status === 500)
     console.error(`azure emulator: ${request.method} ${request.url.split('?')[0]}:`, error);
   reply.code(known.status).headers(known.headers).type('application/json; charset=utf-8');
   return reply.send(request.method === 'HEAD' ? '' : JSON.stringify(known.body()));
+}
+
+/** What the HTTP server itself refuses keeps its status. */
+function translate(error: unknown): RegistryError {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (status === 413) return new RegistryError(413, 'SIZE_INVALID', 'the content is too long');
+  return status < 500
+    ? new RegistryError(status, 'UNSUPPORTED', 'the request cannot be read')
+    : new RegistryError(500, 'UNKNOWN', 'unknown error');
 }

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { hasPullRole } from '../arm/authorization.ts';
+import { can, hasPullRole } from '../arm/authorization.ts';
 import type { ContainerRegistry, Registry, World } from '../world.ts';
 
 /** Who is at a registry; `repositories` are globs, null means all. */
@@ -36,8 +36,12 @@ function signInPrincipal(
     : undefined;
   if (!resource || !principal?.secrets.includes(password)) return null;
   return hasPullRole(world, principal.principalId, resource.id)
-    ? { name: clientId, repositories: null, mayPush: false }
+    ? { name: clientId, repositories: null, mayPush: hasPushRole(world, principal.principalId, resource) }
     : null;
+}
+
+export function hasPushRole(world: World, principalId: string, { id }: ContainerRegistry): boolean {
+  return can(world, principalId, 'Microsoft.ContainerRegistry/registries/push/write', id);
 }
 
 export function resourceOf(world: World, { host }: Registry): ContainerRegistry | undefined {
@@ -50,8 +54,10 @@ interface Ticket {
   host: string;
   use: Use;
   visitor: Visitor;
-  /** The one repository that it opens; null where it opens none. */
-  scope: string | null;
+  /** The repositories that it opens. */
+  opens: string[];
+  /** Those of them that it may write to. */
+  pushes: string[];
   expiresAt: number;
 }
 
@@ -59,19 +65,21 @@ interface Ticket {
 const key = randomBytes(32);
 const lifeMs = { access: 300_000, refresh: 3 * 3_600_000 };
 
+/** In the form of a JWT: Azure's own client reads a refresh token's `exp` (measured). */
 export function issueToken(ticket: Omit<Ticket, 'expiresAt'>): string {
-  const body = Buffer.from(
-    JSON.stringify({ ...ticket, expiresAt: Date.now() + lifeMs[ticket.use] }),
-  ).toString('base64url');
+  const expiresAt = Date.now() + lifeMs[ticket.use];
+  const body = `${encode({ typ: 'JWT', alg: 'HS256' })}.${encode({ ...ticket, expiresAt, exp: Math.floor(expiresAt / 1000) })}`;
   return `${body}.${sign(body)}`;
 }
 
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
 export function openToken(token: string, host: string, use: Use): Ticket | null {
-  const [body = '', signature = ''] = token.split('.');
-  const right = Buffer.from(sign(body));
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  const right = Buffer.from(sign(`${header}.${payload}`));
   const given = Buffer.from(signature);
   if (right.length !== given.length || !timingSafeEqual(right, given)) return null;
-  const ticket: Ticket = JSON.parse(Buffer.from(body, 'base64url').toString('utf8'));
+  const ticket: Ticket = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
   return ticket.host === host && ticket.use === use && ticket.expiresAt > Date.now() ? ticket : null;
 }
 

@@ -4,7 +4,7 @@ import { nameCaller } from '../door/callers.ts';
 import type { Parts } from '../parts.ts';
 import type { Registry } from '../world.ts';
 import { RegistryError } from './errors.ts';
-import { issueToken, mayPull, openToken, resourceOf, signIn, type Visitor } from './sign-in.ts';
+import { hasPushRole, issueToken, mayPull, openToken, resourceOf, signIn, type Visitor } from './sign-in.ts';
 
 type RegistryOf = (request: FastifyRequest) => Registry;
 
@@ -27,38 +27,36 @@ export function registerTokens(app: FastifyInstance, parts: Parts, registryOf: R
     if (registry.kind !== 'acr')
       return reply.code(404).send({ errors: [{ code: 'NOT_FOUND', message: 'not found' }] });
     return {
-      access_token: accessFor(
-        registry,
-        visitorOf(fields, parts, registry, request),
-        fields.get('scope') ?? '',
-      ),
+      access_token: accessFor(registry, visitorOf(fields, parts, registry, request), fields.getAll('scope')),
     };
   });
   app.post('/oauth2/exchange', async request => {
     const registry = registryOf(request);
     const visitor = await exchange(new URLSearchParams(String(request.body ?? '')), parts, registry);
     nameCaller(request.raw, visitor.name);
-    return { refresh_token: issueToken({ host: registry.host, use: 'refresh', visitor, scope: null }) };
+    return {
+      refresh_token: issueToken({ host: registry.host, use: 'refresh', visitor, opens: [], pushes: [] }),
+    };
   });
 }
 
 async function giveToken(request: FastifyRequest, parts: Parts, registry: Registry) {
   const url = new URL(request.originalUrl, 'https://registry');
-  const scope = url.searchParams.get('scope') ?? '';
+  const scopes = url.searchParams.getAll('scope');
   const login = readBasic(request.headers.authorization);
   const visitor = login ? signIn(parts.world, registry, login.username, login.password) : null;
   if (login) nameCaller(request.raw, login.username);
   if (login && !visitor) throw refusedBy(registry);
-  if (!login && registry.kind !== 'dockerhub' && !matchesAnonymous(registry, scope))
+  if (!login && registry.kind !== 'dockerhub' && !matchesAnonymous(registry, scopes))
     throw refusedBy(registry);
-  const token = accessFor(registry, visitor, scope);
+  const token = accessFor(registry, visitor, scopes);
   return registry.kind === 'acr'
     ? { access_token: token }
     : { token, access_token: token, expires_in: 300, issued_at: new Date().toISOString() };
 }
 
-const matchesAnonymous = (registry: Registry, scope: string) =>
-  mayPull(registry, null, repositoryOf(scope) ?? '');
+const matchesAnonymous = (registry: Registry, scopes: string[]) =>
+  scopes.flatMap(readScopes).some(({ repository }) => mayPull(registry, null, repository));
 
 function refusedBy({ kind }: Registry): RegistryError {
   if (kind === 'ghcr') return new RegistryError(403, 'DENIED', 'denied');
@@ -66,19 +64,35 @@ function refusedBy({ kind }: Registry): RegistryError {
   return acrRefused();
 }
 
-/** A token always comes; what it opens is what its holder may pull. */
-function accessFor(registry: Registry, visitor: Visitor | null, scope: string): string {
-  const repository = repositoryOf(scope);
-  const opens = repository !== null && mayPull(registry, visitor, repository) ? repository : null;
+/** A token always comes; what it opens is what its holder asked for and may do. */
+function accessFor(registry: Registry, visitor: Visitor | null, scopes: string[]): string {
+  const holder = visitor ?? { name: 'anonymous', repositories: [], mayPush: false };
+  const opened = scopes
+    .flatMap(readScopes)
+    .filter(({ repository }) => mayPull(registry, visitor, repository));
   return issueToken({
     host: registry.host,
     use: 'access',
-    visitor: visitor ?? { name: 'anonymous', repositories: [], mayPush: false },
-    scope: opens,
+    visitor: holder,
+    opens: opened.map(({ repository }) => repository),
+    pushes: opened.filter(({ writes }) => writes && holder.mayPush).map(({ repository }) => repository),
   });
 }
 
-export const repositoryOf = (scope: string) => /^repository:([^:\s]+):/.exec(scope)?.[1] ?? null;
+interface Scope {
+  /** `*` stands for the catalog. */
+  repository: string;
+  writes: boolean;
+}
+
+/** `repository:NAME:pull,push`; several are apart by blanks, or in several parameters. */
+function readScopes(scopes: string): Scope[] {
+  return scopes.split(' ').flatMap(scope => {
+    if (scope === 'registry:catalog:*') return [{ repository: '*', writes: false }];
+    const [, repository, actions = ''] = /^repository:([^:]+):([a-z_,*]+)$/.exec(scope) ?? [];
+    return repository ? [{ repository, writes: /push|delete|\*/.test(actions) }] : [];
+  });
+}
 
 function visitorOf(
   fields: URLSearchParams,
@@ -121,7 +135,8 @@ async function exchange(
   if (!principal) throw acrRefused();
   if (!hasPullRole(world, principal.principalId, resource.id))
     return { name: principal.clientId, repositories: [], mayPush: false };
-  return { name: principal.clientId, repositories: null, mayPush: false };
+  const mayPush = hasPushRole(world, principal.principalId, resource);
+  return { name: principal.clientId, repositories: null, mayPush };
 }
 
 export function readBasic(authorization: string | undefined): { username: string; password: string } | null {
