@@ -91,7 +91,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         case 'keyReused':
           throw keyReused();
         case 'exists':
-          throw deploymentExists(spec, result.id);
+          throw deploymentExists(spec, await store.find([plan.team], { id: result.id }));
         case 'quotaExceeded':
           throw quotaExceeded(plan.team, result);
       }
@@ -266,9 +266,14 @@ function hash(content: object): string {
 const keyReused = () =>
   createError('IdempotencyKeyReused', 'This Idempotency-Key was used with another request; take a new one.');
 
-function deploymentExists(spec: Spec, id: string): RequestError {
+/** The link is for who may follow it: the name may be taken by another team that shares the target. */
+function deploymentExists(spec: Spec, holder: Deployment | null): RequestError {
   const detail = `Target '${spec.target}' has a deployment '${spec.name}' already. Delete it first, or take another name.`;
-  return createError('DeploymentExists', detail, { members: { deployment: `/deployments/${id}` } });
+  return createError(
+    'DeploymentExists',
+    detail,
+    holder ? { members: { deployment: `/deployments/${holder.id}` } } : {},
+  );
 }
 
 function busy(operation: string): RequestError {

@@ -15,7 +15,7 @@ import { type Readiness, registerHealth } from './health.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
-import { formatSchemaErrors, refusePasswords, schemaController } from './validation.ts';
+import { formatSchemaErrors, refusePasswordsAndNul, schemaController } from './validation.ts';
 
 export interface AppParts {
   log: Log;
@@ -118,7 +118,7 @@ function acceptJsonOnly(app: FastifyInstance): void {
     parse(request, body, (error, value) => {
       if (error) return done(error);
       try {
-        refusePasswords(value);
+        refusePasswordsAndNul(value);
         done(null, value);
       } catch (refusal) {
         done(refusal as Error);

@@ -56,12 +56,14 @@ const escapePointer = (name: string) => name.slice(0, 100).replaceAll('~', '~0')
 const passwordNames = /^(?:registry)?(?:pass(?:word|wd|phrase)?|pwd)$/i;
 
 /**
- * Refuses a property for a password wherever it stands, before anything else looks at the body. The value is neither
- * repeated nor logged.
+ * Refuses a property for a password wherever it stands, before anything else looks at the body; its value is neither
+ * repeated nor logged. And NUL, which no store keeps.
  */
-export function refusePasswords(body: unknown): void {
+export function refusePasswordsAndNul(body: unknown): void {
   const pending: { value: unknown; pointer: string }[] = [{ value: body, pointer: '' }];
   for (let next = pending.pop(); next; next = pending.pop()) {
+    if (typeof next.value === 'string' && next.value.includes('\0'))
+      throw invalid([{ pointer: next.pointer, detail: 'must not contain NUL' }]);
     if (typeof next.value !== 'object' || next.value === null) continue;
     for (const [name, value] of Object.entries(next.value)) {
       const pointer = `${next.pointer}/${escapePointer(name)}`;

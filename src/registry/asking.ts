@@ -1,5 +1,18 @@
 import { type Dispatcher, request } from 'undici';
+import type { PullRequest } from './client.ts';
+import type { Authorization } from './credential.ts';
 import { PullProblem, type RegistryProblem } from './problem.ts';
+
+/** All that is asked of one registry for one image. */
+export interface Conversation {
+  /** Where the registry's API answers, as a URL spells it. */
+  host: string;
+  request: PullRequest;
+  dispatcher: Dispatcher;
+  timeoutMs: number;
+  /** Whatever of it is secret; while it lives, its values are scrubbed from what the registry says. */
+  kept: DisposableStack;
+}
 
 export interface RegistryAnswer {
   status: number;
@@ -10,46 +23,56 @@ export interface RegistryAnswer {
 interface Question {
   method: 'GET' | 'HEAD' | 'POST';
   url: string;
-  host: string;
   step: RegistryProblem['step'];
-  signedIn: boolean;
-  authorization: string | null;
+  authorization?: Authorization | null;
   accept?: string;
   form?: URLSearchParams;
-  dispatcher: Dispatcher;
-  signal?: AbortSignal;
+  timeoutMs?: number;
 }
 
-const timeoutMs = 5_000;
+export const defaultTimeoutMs = 5_000;
 const longestManifest = 4 * 1024 * 1024;
 const longestBody = 64 * 1024;
 
-/** Asks a registry once: no redirect is followed, so that no credential goes along with one; time and size are bounded. */
-export async function ask(question: Question): Promise<RegistryAnswer> {
-  const { method, url, dispatcher, step, authorization, accept, form } = question;
-  const signal = question.signal
-    ? AbortSignal.any([question.signal, AbortSignal.timeout(timeoutMs)])
-    : AbortSignal.timeout(timeoutMs);
+/**
+ * Asks once: no redirect is followed, so that no credential goes along with one; time and size are bounded. Throws
+ * `PullProblem` where no answer comes.
+ */
+export async function ask(conversation: Conversation, question: Question): Promise<RegistryAnswer> {
+  const { signal } = conversation.request;
+  const own = AbortSignal.timeout(question.timeoutMs ?? conversation.timeoutMs);
   try {
-    const answer = await request(url, {
-      method,
-      dispatcher,
-      signal,
-      headers: {
-        ...(authorization === null ? {} : { authorization }),
-        ...(accept ? { accept } : {}),
-        ...(form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
-      },
-      body: form ? form.toString() : null,
+    const { statusCode, headers, body } = await request(question.url, {
+      method: question.method,
+      dispatcher: conversation.dispatcher,
+      signal: signal ? AbortSignal.any([signal, own]) : own,
+      headers: headersOf(question),
+      body: question.form?.toString() ?? null,
     });
-    const body = await readBody(
-      answer.body,
-      step === 'manifest' && answer.statusCode === 200 ? longestManifest : longestBody,
-    );
-    return { status: answer.statusCode, headers: answer.headers, body };
+    const mayBeLong = question.step === 'manifest' && statusCode === 200;
+    return {
+      status: statusCode,
+      headers,
+      body: await readBody(body, mayBeLong ? longestManifest : longestBody),
+    };
   } catch (error) {
-    throw unanswered(error, question, signal);
+    // The stage itself was given up: that is not the registry's doing.
+    if (signal?.aborted) throw error;
+    throw new PullProblem({
+      step: 'connect',
+      host: new URL(question.url).host,
+      networkCode: own.aborted ? 'ETIMEDOUT' : codeOf(error),
+      signedIn: question.authorization != null || question.form !== undefined,
+    });
   }
+}
+
+function headersOf({ authorization, accept, form }: Question): Record<string, string> {
+  return {
+    ...(authorization ? { authorization: `${authorization.scheme} ${authorization.value.reveal()}` } : {}),
+    ...(accept ? { accept } : {}),
+    ...(form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
+  };
 }
 
 async function readBody(body: AsyncIterable<Buffer>, longest: number): Promise<Buffer> {
@@ -57,24 +80,17 @@ async function readBody(body: AsyncIterable<Buffer>, longest: number): Promise<B
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
+    // Leaving the loop destroys the stream, and the connection with it.
     if (size > longest) throw Object.assign(new Error('the answer is too long'), { code: 'ANSWER_TOO_LONG' });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-function unanswered(error: unknown, { host, url, signedIn, signal }: Question, own: AbortSignal): unknown {
-  // The stage itself was given up: that is not the registry's doing.
-  if (signal?.aborted) return error;
-  const networkCode = own.aborted ? 'ETIMEDOUT' : codeOf(error);
-  const asked = new URL(url).host;
-  return new PullProblem({ step: 'connect', host: asked === host ? host : asked, networkCode, signedIn });
-}
-
-/** The code lies in the error, its cause, or the first of several tries. */
+/** The code lies in the error, in the first of several tries, or in the cause. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'UNKNOWN';
-  if ('code' in error && typeof error.code === 'string') return error.code;
+  if ('code' in error && typeof error.code === 'string' && error.code !== '') return error.code;
   if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  return error.cause ? codeOf(error.cause) : error.name;
+  return error.cause === undefined ? error.name : codeOf(error.cause);
 }

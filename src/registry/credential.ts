@@ -1,10 +1,21 @@
-import type { Secret } from '../secret.ts';
+import { Secret } from '../secret.ts';
 
 /** Who signs in: a user, or an Entra token that Azure Container Registry exchanges. */
 export type RegistryCredential =
   | { username: string; password: Secret }
   | { entraToken: Secret; tenantId: string };
 
-export function basicHeader({ username, password }: { username: string; password: Secret }): string {
-  return `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString('base64')}`;
+/** What the `Authorization` header says. */
+export interface Authorization {
+  scheme: 'Basic' | 'Bearer';
+  value: Secret;
+}
+
+/** The pair as it goes on the wire is a secret of its own: a registry may say it back. */
+export function basicAuthorization(
+  { username, password }: Extract<RegistryCredential, { username: string }>,
+  kept: DisposableStack,
+): Authorization {
+  const pair = Buffer.from(`${username}:${password.reveal()}`).toString('base64');
+  return { scheme: 'Basic', value: kept.use(new Secret(pair)) };
 }

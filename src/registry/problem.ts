@@ -1,3 +1,4 @@
+import { scrub } from '../secret.ts';
 import type { RegistryAnswer } from './asking.ts';
 import { parseChallenges } from './challenge.ts';
 
@@ -10,14 +11,21 @@ export interface RegistryProblem {
   registryMessage?: string;
   /** `ENOTFOUND`, `ECONNREFUSED`, a TLS code, ... where no answer came. */
   networkCode?: string;
+  /** How the registry asks to sign in, if it does: `basic`, `bearer`, ... */
+  challengeScheme?: string;
   /** Where the challenge sent us, if not to a place that goes with the registry. */
   foreignRealm?: string;
+  /** The host to which the answer points on; nobody went there. */
+  redirectedTo?: string;
   /** Whether a credential was sent. */
   signedIn: boolean;
+  /** As the registry gave it: seconds, or a date. */
   retryAfter?: string;
+  /** Docker Hub's count, `76;w=21600` of `100;w=21600`, if it told. */
+  rateLimit?: { limit?: string; remaining?: string };
   /** The answer was no registry's. */
   notARegistry?: boolean;
-  /** What an index offers instead. */
+  /** What the image is built for instead. */
   platforms?: string[];
 }
 
@@ -30,42 +38,91 @@ export class PullProblem extends Error {
   }
 }
 
-interface ErrorBody {
-  errors?: { code?: string; message?: string }[];
-}
+type Step = 'manifest' | 'token' | 'exchange';
 
 /** What an answer that is no success says of itself. */
-export function problemOf(
-  answer: RegistryAnswer,
-  host: string,
-  signedIn: boolean,
-  step: 'manifest' | 'token' | 'exchange' = 'manifest',
-): PullProblem {
+export function problemOf(answer: RegistryAnswer, host: string, signedIn: boolean, step: Step): PullProblem {
   const { status, headers } = answer;
-  const [first] = readJson<ErrorBody>(answer)?.errors ?? [];
-  const plain = answer.body.toString('utf8').trim();
-  const isPage = /^<|html/i.test(plain.slice(0, 100)) || /html/.test(String(headers['content-type'] ?? ''));
-  // A token that opens too little is told in the challenge alone.
+  const { code, message } = wordsOf(answer);
   const [challenge] = parseChallenges(headers['www-authenticate']);
-  const said = first?.message ?? (isPage ? undefined : plain.slice(0, 200));
-  const message = [said, challenge?.parameters.error].filter(Boolean).join(' ');
+  // A token that opens too little is told in the challenge alone.
+  const said = [message, challenge?.parameters.error].filter(Boolean).join(' ');
+  const elsewhere = status >= 300 && status < 400 ? redirectHost(headers.location) : undefined;
+  const limit = plain(headers['ratelimit-limit'], 100);
+  const remaining = plain(headers['ratelimit-remaining'], 100);
   return new PullProblem({
     step,
     host,
     status,
     signedIn,
-    ...(first?.code ? { registryCode: first.code.slice(0, 100) } : {}),
-    ...(message ? { registryMessage: message.slice(0, 300) } : {}),
-    ...(isPage ? { notARegistry: true } : {}),
-    ...(typeof headers['retry-after'] === 'string' ? { retryAfter: headers['retry-after'] } : {}),
+    ...defined({
+      registryCode: plain(code, 100),
+      registryMessage: plain(said, longestMessage),
+      challengeScheme: plain(challenge?.scheme, 100),
+      redirectedTo: elsewhere,
+      retryAfter: plain(headers['retry-after'], 100),
+      ...(limit || remaining ? { rateLimit: defined({ limit, remaining }) } : {}),
+      ...(isNoRegistrys(answer) ? { notARegistry: true } : {}),
+    }),
   });
 }
 
-export function readJson<T extends object>({ body }: RegistryAnswer): T | null {
+const longestMessage = 300;
+
+/** A remote text as it may be kept: on one line, short, without what would steer a terminal, without our secrets. */
+export function plain(text: unknown, longest: number): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  const clean = scrub(text)
+    .replaceAll(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim()
+    .slice(0, longest);
+  return clean === '' ? undefined : clean;
+}
+
+const isPage = ({ headers, body }: RegistryAnswer) =>
+  /\bhtml\b/i.test(String(headers['content-type'] ?? '')) ||
+  body.subarray(0, 100).toString('utf8').trimStart().startsWith('<');
+
+/** A page where a manifest or an error should be. Refusals and outages often come as pages of what stands in front. */
+const isNoRegistrys = (answer: RegistryAnswer) =>
+  isPage(answer) && (answer.status < 400 || [400, 404, 405, 410].includes(answer.status));
+
+/** The specification's `errors`, or what token services use instead of it. */
+function wordsOf(answer: RegistryAnswer): { code?: unknown; message?: unknown } {
+  const json = readJson(answer);
+  if (json === null) return isPage(answer) ? {} : { message: answer.body.toString('utf8') };
+  const errors = listOf(json.errors).filter(isRecord);
+  if (errors[0])
+    return { code: errors[0].code, message: errors.slice(0, 3).map(messageOf).filter(Boolean).join('; ') };
+  return { code: json.error, message: json.error_description ?? json.details ?? json.detail ?? json.message };
+}
+
+const messageOf = ({ message }: Record<string, unknown>) => (typeof message === 'string' ? message : '');
+
+function redirectHost(location: string | string[] | undefined): string | undefined {
+  const url = typeof location === 'string' && URL.canParse(location) ? new URL(location) : null;
+  return url ? plain(url.host, 255) : undefined;
+}
+
+/** An answer's JSON object, or null: nothing in it is trusted to be of any form. */
+export function readJson({ body }: RegistryAnswer): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as T) : null;
+    return isRecord(value) ? value : null;
   } catch {
     return null;
   }
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function defined<T extends Record<string, unknown>>(members: T): Defined<T> {
+  const kept: Defined<T> = { ...members } as Defined<T>;
+  for (const name of Object.keys(kept) as (keyof T)[]) if (kept[name] === undefined) delete kept[name];
+  return kept;
 }

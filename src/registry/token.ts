@@ -1,8 +1,7 @@
-import type { Dispatcher } from 'undici';
-import { ask } from './asking.ts';
-import type { PullRequest } from './client.ts';
-import { basicHeader, type RegistryCredential } from './credential.ts';
-import { PullProblem, problemOf, readJson } from './problem.ts';
+import { Secret } from '../secret.ts';
+import { ask, type Conversation } from './asking.ts';
+import { type Authorization, basicAuthorization, type RegistryCredential } from './credential.ts';
+import { PullProblem, plain, problemOf, readJson } from './problem.ts';
 
 /** Registries whose tokens come from another host of theirs. A realm anywhere else gets neither credential nor request. */
 const pairedRealms: Readonly<Record<string, string>> = {
@@ -14,48 +13,45 @@ interface Place {
   realm: URL;
   service: string;
   scope: string;
-  host: string;
 }
 
 /** The bearer token that the registry's challenge asks for. */
 export async function requestToken(
   challenge: Record<string, string>,
-  host: string,
-  request: PullRequest,
-  dispatcher: Dispatcher,
-): Promise<string> {
-  const signedIn = request.credential !== null;
-  const realm = trustedRealm(challenge.realm, host, signedIn);
-  const place: Place = {
+  conversation: Conversation,
+): Promise<Authorization> {
+  const { reference, credential } = conversation.request;
+  const realm = trustedRealm(challenge.realm, conversation);
+  const place = {
     realm,
     service: challenge.service || realm.host,
-    scope: challenge.scope || `repository:${request.reference.path}:pull`,
-    host,
+    scope: challenge.scope || `repository:${reference.path}:pull`,
   };
-  const { credential } = request;
-  if (credential && 'entraToken' in credential) return exchange(place, credential, request, dispatcher);
+  const value =
+    credential && 'entraToken' in credential
+      ? await exchange(place, credential, conversation)
+      : await fetchToken(place, credential, conversation);
+  return { scheme: 'Bearer', value };
+}
 
+async function fetchToken(
+  { realm, service, scope }: Place,
+  credential: Extract<RegistryCredential, { username: string }> | null,
+  conversation: Conversation,
+): Promise<Secret> {
   const url = new URL(realm);
-  url.searchParams.set('service', place.service);
-  url.searchParams.set('scope', place.scope);
-  const authorization = credential ? basicHeader(credential) : null;
-  const answer = await ask({
-    method: 'GET',
-    url: url.href,
-    host: realm.host,
-    step: 'token',
-    signedIn,
-    authorization,
-    dispatcher,
-    ...abort(request),
-  });
+  url.searchParams.set('service', service);
+  url.searchParams.set('scope', scope);
+  const authorization = credential ? basicAuthorization(credential, conversation.kept) : null;
+  const answer = await ask(conversation, { method: 'GET', url: url.href, step: 'token', authorization });
+  const signedIn = credential !== null;
   if (answer.status !== 200) throw problemOf(answer, realm.host, signedIn, 'token');
-  const token = readJson<{ token?: unknown; access_token?: unknown }>(answer);
-  return textOf(token?.token ?? token?.access_token) ?? fail('token', realm.host, answer.status, signedIn);
+  const found = readJson(answer);
+  return keepToken(found?.token ?? found?.access_token, 'token', realm.host, conversation);
 }
 
 /** The realm comes from the registry, which may be anybody's: it must be https, and on a host that goes with the registry. */
-function trustedRealm(realm: string | undefined, host: string, signedIn: boolean): URL {
+function trustedRealm(realm: string | undefined, { host }: Conversation): URL {
   const url = realm !== undefined && URL.canParse(realm) ? new URL(realm) : null;
   const trusted =
     url?.protocol === 'https:' &&
@@ -66,58 +62,54 @@ function trustedRealm(realm: string | undefined, host: string, signedIn: boolean
   throw new PullProblem({
     step: 'token',
     host,
-    foreignRealm: (url?.host ?? realm ?? 'nowhere').slice(0, 255),
-    signedIn,
+    foreignRealm: plain(url?.host, 255) ?? 'no address at all',
+    challengeScheme: 'bearer',
+    // Nothing was sent, whatever there is to send.
+    signedIn: false,
   });
 }
 
+/** An Entra token of ours opens more than a registry: no other kind of host is shown it, whatever a policy says. */
+const isAzureRegistry = (host: string) => /^[a-z0-9-]+\.azurecr\.(?:io|cn|us)$/.test(host);
+
 /** Azure Container Registry takes an Entra token for a refresh token, and that for the token that pulls. */
 async function exchange(
-  { service, scope, host }: Place,
+  { service, scope }: Place,
   { entraToken, tenantId }: Extract<RegistryCredential, { entraToken: unknown }>,
-  request: PullRequest,
-  dispatcher: Dispatcher,
-): Promise<string> {
-  const post = (path: string, fields: Record<string, string>) =>
-    ask({
-      method: 'POST',
-      url: `https://${host}${path}`,
-      host,
-      step: 'exchange',
-      signedIn: true,
-      authorization: null,
-      form: new URLSearchParams(fields),
-      dispatcher,
-      ...abort(request),
-    });
-  const first = await post('/oauth2/exchange', {
+  conversation: Conversation,
+): Promise<Secret> {
+  const { host } = conversation;
+  if (!isAzureRegistry(host)) throw new PullProblem({ step: 'exchange', host, signedIn: false });
+  const post = async (path: string, step: 'exchange' | 'token', fields: Record<string, string>) => {
+    const form = new URLSearchParams(fields);
+    const answer = await ask(conversation, { method: 'POST', url: `https://${host}${path}`, step, form });
+    if (answer.status !== 200) throw problemOf(answer, host, true, step);
+    return readJson(answer);
+  };
+  const first = await post('/oauth2/exchange', 'exchange', {
     grant_type: 'access_token',
     service,
     tenant: tenantId,
     access_token: entraToken.reveal(),
   });
-  if (first.status !== 200) throw problemOf(first, host, true, 'exchange');
-  const refresh =
-    textOf(readJson<{ refresh_token?: unknown }>(first)?.refresh_token) ??
-    fail('exchange', host, first.status, true);
-  const second = await post('/oauth2/token', {
+  const refreshToken = keepToken(first?.refresh_token, 'exchange', host, conversation);
+  const second = await post('/oauth2/token', 'token', {
     grant_type: 'refresh_token',
     service,
     scope,
-    refresh_token: refresh,
+    refresh_token: refreshToken.reveal(),
   });
-  if (second.status !== 200) throw problemOf(second, host, true, 'token');
-  return (
-    textOf(readJson<{ access_token?: unknown }>(second)?.access_token) ??
-    fail('token', host, second.status, true)
-  );
+  return keepToken(second?.access_token, 'token', host, conversation);
 }
 
-const abort = ({ signal }: PullRequest) => (signal ? { signal } : {});
-/** Nothing that could break out of a header. */
-const textOf = (value: unknown) =>
-  typeof value === 'string' && /^[\x21-\x7e]{1,16384}$/.test(value) ? value : undefined;
-
-function fail(step: 'token' | 'exchange', host: string, status: number, signedIn: boolean): never {
-  throw new PullProblem({ step, host, status, notARegistry: true, signedIn });
+/** Nothing that could break out of a header is taken for a token. */
+function keepToken(
+  token: unknown,
+  step: 'token' | 'exchange',
+  host: string,
+  { kept, request }: Conversation,
+): Secret {
+  if (typeof token === 'string' && /^[\x21-\x7e]{1,16384}$/.test(token)) return kept.use(new Secret(token));
+  const signedIn = request.credential !== null;
+  throw new PullProblem({ step, host, status: 200, notARegistry: true, signedIn });
 }

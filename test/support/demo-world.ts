@@ -5,6 +5,7 @@ import { findEmbeddedAzure } from '../../src/commands/embedded-azure.ts';
 import { requestToken } from '../../src/commands/embedded-token.ts';
 import { createDispatcher, parseHostTable } from '../../src/hosts.ts';
 import { type Started, startProcess, temporaryDirectory } from './service.ts';
+import { seedStore } from './store-template.ts';
 
 type Teardown = { teardown(done: () => unknown): unknown };
 
@@ -32,6 +33,8 @@ export interface DemoWorld {
 
 export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
   const data = temporaryDirectory(t);
+  // A store made before is copied: making one takes seconds.
+  if (!process.env.DATABASE_URL) await seedStore(data);
   const directory = join(data, 'azure');
   const azure = await startProcess(t, ['src/emulator/main.ts', '--data', directory], { EMULATOR_PORT: '0' });
   const env: Record<string, string | undefined> = { SLIPWAY_DATA: data, PORT: '0' };

@@ -43,7 +43,7 @@ function registerApi(
 ): void {
   app.get('/v2/', async request => {
     const registry = registryOf(request);
-    if (!visitorOf(request, parts, registry)) throw challenge(registry, null);
+    if (!visitorOf(request, parts, registry)) throw challenge(request, registry, null);
     return {};
   });
   app.route({
@@ -97,17 +97,20 @@ function authorize(
   repository: string | null,
 ): void {
   if (repository === null) {
-    if (!entry) throw challenge(registry, null);
+    if (!entry) throw challenge(request, registry, 'registry:catalog:*');
     return;
   }
   const writes = !['GET', 'HEAD'].includes(request.method);
   if (!entry) {
     if (!writes && registry.kind === 'basic' && mayPull(registry, null, repository)) return;
-    throw challenge(registry, repository, undefined, writes);
+    throw challenge(request, registry, scopeOf(repository, writes));
   }
   if (!mayOpen(registry, entry, repository) || (writes && !mayWrite(entry, repository)))
-    throw challenge(registry, repository, 'insufficient_scope', writes);
+    throw challenge(request, registry, scopeOf(repository, writes), 'insufficient_scope');
 }
+
+const scopeOf = (repository: string, writes: boolean) =>
+  `repository:${repository}:${writes ? 'pull,push' : 'pull'}`;
 
 function mayOpen(registry: Registry, entry: Entry | null, repository: string): boolean {
   return entry?.opens === undefined ? mayPull(registry, entry, repository) : entry.opens.includes(repository);
@@ -118,29 +121,38 @@ function mayWrite({ pushes, mayPush }: Entry, repository: string): boolean {
 }
 
 function challenge(
+  { headers }: FastifyRequest,
   { host, kind }: Registry,
-  repository: string | null,
+  scope: string | null,
   error?: string,
-  writes = false,
 ): RegistryError {
-  const scope =
-    repository === null ? '' : `,scope="repository:${repository}:${writes ? 'pull,push' : 'pull'}"`;
-  const why = error ? `,error="${error}"` : '';
+  // With the port that was asked, if any: a client without a name mapping of its own comes by one.
+  const port = /:\d+$/.exec(headers.host ?? '')?.[0] ?? '';
   const bearer = {
-    acr: [`https://${host}/oauth2/token`, host],
-    dockerhub: ['https://auth.docker.io/token', 'registry.docker.io'],
-    ghcr: [`https://${host}/token`, host],
+    acr: [`https://${host}${port}/oauth2/token`, host],
+    dockerhub: [`https://auth.docker.io${port}/token`, 'registry.docker.io'],
+    ghcr: [`https://${host}${port}/token`, host],
   };
+  const parts = { ...(scope === null ? {} : { scope }), ...(error === undefined ? {} : { error }) };
+  const more = Object.entries(parts).map(([name, value]) => `,${name}="${value}"`);
   const header =
     kind === 'basic'
       ? 'Basic realm="Registry Realm"'
-      : `Bearer realm="${bearer[kind][0]}",service="${bearer[kind][1]}"${scope}${why}`;
+      : `Bearer realm="${bearer[kind][0]}",service="${bearer[kind][1]}"${more.join('')}`;
   const message =
     kind === 'acr'
       ? 'authentication required, visit https://aka.ms/acr/authorization for more information.'
       : 'authentication required';
-  const detail = repository === null ? null : [{ Type: 'repository', Name: repository, Action: 'pull' }];
-  return new RegistryError(401, 'UNAUTHORIZED', message, { detail, headers: { 'www-authenticate': header } });
+  return new RegistryError(401, 'UNAUTHORIZED', message, {
+    detail: detailOf(scope),
+    headers: { 'www-authenticate': header },
+  });
+}
+
+function detailOf(scope: string | null): object[] | null {
+  if (scope === null) return null;
+  const [type, name, actions = ''] = scope.split(':');
+  return actions.split(',').map(action => ({ Type: type, Name: name, Action: action }));
 }
 
 function renderError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
