@@ -80,7 +80,7 @@ async function searchEverywhere(t: Tap, cwd: string): Promise<string[]> {
 /** The password that the demo world keeps in a secret. */
 function passwordOf(data: string, secret: string): string {
   const world = JSON.parse(readFileSync(join(data, 'azure/world.json'), 'utf8'));
-  return world.vaults['demo-vault'].secrets[secret].versions[0].value;
+  return world.world.vaults['demo-vault'].secrets[secret].versions[0].value;
 }
 
 type Tap = Pick<typeof t, 'teardown' | 'ok'>;
