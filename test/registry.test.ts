@@ -8,7 +8,7 @@ import { createAuthorityCertificate, createServerCertificate } from '../src/emul
 import { createDispatcher } from '../src/hosts.ts';
 import { parseChallenges } from '../src/registry/challenge.ts';
 import { createRegistryClient, type Pull, type RegistryCredential } from '../src/registry/client.ts';
-import { formatReference, parseReference } from '../src/registry/reference.ts';
+import { formatReference, parseReference, registryOf } from '../src/registry/reference.ts';
 import { Secret } from '../src/secret.ts';
 import {
   type Asked,
@@ -81,6 +81,18 @@ t.test('what was read can be written and read again, and nothing takes long', as
   for (const part of ['a', 'a.', 'a-', 'a/', 'a_', '__a', 'A', '1:', '[', '@', 'sha256:a'])
     parseReference(`${part.repeat(2048 / part.length)}!`);
   t.ok(performance.now() - before < 200, 'also where it does not match in the end');
+});
+
+t.test('the registry of an image has one name', async t => {
+  const rows = [
+    ['nginx', 'docker.io'],
+    ['index.docker.io/a/b', 'docker.io'],
+    ['registry-1.docker.io/a/b', 'docker.io'],
+    ['MyRegistry.azurecr.io:443/app:v1', 'myregistry.azurecr.io'],
+    ['localhost:5000/app', 'localhost:5000'],
+    ['https://ghcr.io/a', null],
+  ] as const;
+  for (const [image, registry] of rows) t.equal(registryOf(image), registry, image);
 });
 
 t.test('challenges are read in all their forms', async t => {

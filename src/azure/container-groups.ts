@@ -6,6 +6,7 @@ import {
 import type { TokenCredential } from '@azure/core-auth';
 import { createPipelineRequest, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline';
 import { AzureError, retryAfter, toAzureError } from './failure.ts';
+import { arm, refusal } from './routes.ts';
 
 /** What ARM is sent, in the SDK's flat form. It may hold secrets. */
 export type ContainerGroupBody = ContainerGroup;
@@ -130,6 +131,7 @@ export function createContainerGroups({
     async operation(url, signal) {
       const subscription = /\/subscriptions\/([^/]+)/i.exec(url)?.[1] ?? '';
       try {
+        if (URL.parse(url)?.origin !== arm) throw refusal('the operation is not on Azure Resource Manager');
         const request = createPipelineRequest({
           url,
           method: 'GET',

@@ -9,6 +9,8 @@ import type { AzureSettings } from '../config.ts';
 import { toAzureError } from './failure.ts';
 
 const tokenTimeoutMs = 10_000;
+// The SDK's own would sleep for as long as Retry-After says, and no signal wakes them (measured).
+const retryOptions = { maxRetries: 0 };
 
 /**
  * Slipway's own identity: by a federated token file, else a client secret, else the platform's managed identity. Chosen
@@ -28,9 +30,13 @@ function chooseCredential(
       clientId,
       tokenFilePath: federatedTokenFile,
       httpClient,
+      retryOptions,
     });
   if (clientSecret && tenantId && clientId)
-    return new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), { httpClient });
+    return new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), {
+      httpClient,
+      retryOptions,
+    });
   return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
 }
 
@@ -46,11 +52,13 @@ interface Entry {
  */
 export class SteadyCredential implements TokenCredential {
   readonly #source: TokenCredential;
+  readonly #timeoutMs: number;
   readonly #entries = new Map<string, Entry>();
   readonly #asking = new Map<string, Promise<AccessToken>>();
 
-  constructor(source: TokenCredential) {
+  constructor(source: TokenCredential, timeoutMs = tokenTimeoutMs) {
     this.#source = source;
+    this.#timeoutMs = timeoutMs;
   }
 
   async getToken(scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
@@ -76,11 +84,13 @@ export class SteadyCredential implements TokenCredential {
   async #fetch(key: string, scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
     // Not the asker's signal: others wait for the same token.
     const { claims, tenantId } = options ?? {};
-    const found = await this.#source.getToken(scopes, {
-      abortSignal: AbortSignal.timeout(tokenTimeoutMs),
+    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const asked = this.#source.getToken(scopes, {
+      abortSignal: signal,
       ...(claims ? { claims } : {}),
       ...(tenantId ? { tenantId } : {}),
     });
+    const found = await Promise.race([asked, expiry(signal)]);
     if (!found) throw new Error('the identity endpoint gave no token');
     const { token, expiresOnTimestamp } = found;
     const life = expiresOnTimestamp - Date.now();
@@ -89,4 +99,11 @@ export class SteadyCredential implements TokenCredential {
     this.#entries.set(key, { token: kept, refreshAt: Date.now() + life * (0.45 + Math.random() * 0.1) });
     return kept;
   }
+}
+
+/** Not every source minds its signal. */
+function expiry(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('the identity endpoint gave no answer in time')));
+  });
 }

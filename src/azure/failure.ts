@@ -1,4 +1,5 @@
 import { scrub } from '../secret.ts';
+import { notSent } from './routes.ts';
 
 export type AzureService = 'vault' | 'arm' | 'identity';
 
@@ -27,18 +28,19 @@ export class AzureError extends Error {
   readonly requestId: string | null;
 
   constructor(facts: Facts) {
-    super(facts.message);
+    super(scrub(facts.message).slice(0, longestMessage));
     this.kind = facts.kind;
     this.operation = facts.operation;
     this.status = facts.status;
-    this.code = facts.code;
+    this.code = facts.code === null ? null : scrub(facts.code);
     this.retryAfterMs = facts.retryAfterMs;
     this.requestId = facts.requestId;
   }
 
   /** The same call can succeed later. */
   get retryable(): boolean {
-    return this.status === null || retryableStatuses.has(this.status) || retryableCodes.has(this.code ?? '');
+    if (this.status === null) return this.code !== notSent;
+    return retryableStatuses.has(this.status) || retryableCodes.has(this.code ?? '');
   }
 }
 
@@ -65,7 +67,7 @@ export function toAzureError(kind: AzureService, operation: string, error: unkno
     operation,
     status: statusCode ?? null,
     code: text(body?.code) ?? text(code) ?? null,
-    message: scrub(text(body?.message) ?? text(message) ?? 'no answer').slice(0, longestMessage),
+    message: text(body?.message) ?? text(message) ?? 'no answer',
     retryAfterMs: retryAfter(response?.headers?.get?.('retry-after')),
     requestId: text(response?.headers?.get?.('x-ms-request-id')) ?? null,
   });

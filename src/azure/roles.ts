@@ -6,6 +6,7 @@ import {
   type HttpClient,
 } from '@azure/core-rest-pipeline';
 import { AzureError, retryAfter, toAzureError } from './failure.ts';
+import { arm } from './routes.ts';
 
 /** What is known of an identity's right to pull from a registry. */
 export type PullRole =
@@ -18,7 +19,6 @@ export interface Roles {
   pullRole(asked: { identityId: string; registryId: string | null; signal?: AbortSignal }): Promise<PullRole>;
 }
 
-const arm = 'https://management.azure.com';
 const timeoutMs = 20_000;
 
 /** Roles that let their holder pull: AcrPull, AcrPush, Container Registry Repository Reader and Writer, Contributor, Owner. */
@@ -49,9 +49,8 @@ export function createRoles({
         ...(signal ? { abortSignal: signal } : {}),
       });
       const { status, bodyAsText, headers } = await pipeline.sendRequest(transport, request);
-      const body = JSON.parse(bodyAsText || '{}');
-      if (status < 400) return body;
-      const { code = null, message = `ARM answered ${status}` } = body.error ?? {};
+      if (status < 400) return JSON.parse(bodyAsText || '{}');
+      const { code = null, message = `ARM answered ${status}` } = errorOf(bodyAsText);
       throw new AzureError({
         kind: 'arm',
         operation: 'read roles',
@@ -69,7 +68,7 @@ export function createRoles({
   return {
     async pullRole({ identityId, registryId, signal }) {
       const identity = await readable(
-        read<{ properties: { principalId: string } }>(`${identityId}?api-version=2023-01-31`, signal),
+        read<{ properties: { principalId: string } }>(`${pathOf(identityId)}?api-version=2023-01-31`, signal),
       );
       if (identity === 'absent') return { state: 'identityNotFound' };
       if (identity === 'hidden') return { state: 'unknown' };
@@ -77,10 +76,10 @@ export function createRoles({
       if (!registryId) return { state: 'unknown', principalId };
 
       const [registry, assignments] = await Promise.all([
-        readable(read<Registry>(`${registryId}?api-version=2025-04-01`, signal)),
+        readable(read<Registry>(`${pathOf(registryId)}?api-version=2025-04-01`, signal)),
         readable(
           read<Assignments>(
-            `${registryId}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=${encodeURIComponent(`assignedTo('${principalId}')`)}`,
+            `${pathOf(registryId)}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=${encodeURIComponent(`assignedTo('${principalId}')`)}`,
             signal,
           ),
         ),
@@ -90,6 +89,18 @@ export function createRoles({
       return judge(registry, assignments, principalId);
     },
   };
+}
+
+/** An id stays a path, whatever is in it. */
+const pathOf = (id: string) => encodeURI(id).replace(/[?#]/g, encodeURIComponent);
+
+/** Gateways answer in html. */
+function errorOf(text: string | null | undefined): { code?: string; message?: string } {
+  try {
+    return JSON.parse(text || '{}').error ?? {};
+  } catch {
+    return {};
+  }
 }
 
 interface Registry {
@@ -115,7 +126,7 @@ async function readable<T>(reading: Promise<T>): Promise<T | 'absent' | 'hidden'
   try {
     return await reading;
   } catch (error) {
-    if (!(error instanceof AzureError) || error.retryable) throw error;
+    if (!(error instanceof AzureError) || error.retryable || error.status === null) throw error;
     return error.status === 404 ? 'absent' : 'hidden';
   }
 }

@@ -15,8 +15,9 @@ const armRoutes = [
   `${group}/Microsoft\\.ContainerRegistry/registries/${name}/providers/Microsoft\\.Authorization/roleAssignments`,
 ].map(route => new RegExp(`^${route}$`, 'i'));
 
+// Always with a version: `.` as one would read the latest.
 const vaultRoutes = [
-  /^\/secrets\/[0-9A-Za-z-]{1,127}\/(?:[0-9a-f]{32})?$/,
+  /^\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-f]{32}$/,
   /^\/secrets\/[0-9A-Za-z-]{1,127}\/versions$/,
 ];
 
@@ -25,18 +26,33 @@ const loginRoutes = [
   /^\/common\/discovery\/instance$/,
 ];
 
-const arm = 'https://management.azure.com';
+export const arm = 'https://management.azure.com';
 const login = 'https://login.microsoftonline.com';
 /** Managed identity endpoints of the platform are plain http on the machine itself. */
 const identityHosts = /^http:\/\/(?:169\.254\.169\.254|127\.0\.0\.1(?::\d+)?|localhost(?::\d+)?)$/;
 
-/** Throws before a byte is sent where the origin or the path is not one of ours. */
-export function refuseForeign(url: URL, method: string, vaults: ReadonlySet<string>): void {
+/** The call was not made, and will not be later. */
+export const notSent = 'NotSent';
+
+/** Throws, with the code `NotSent`, before a byte is sent where the origin or the path is not one of ours. */
+export function refuseForeign(address: string, method: string, vaults: ReadonlySet<string>): void {
+  const url = URL.parse(address);
+  if (!url) throw refusal('this is no address');
   const routes = routesOf(url, vaults);
-  if (!routes) throw new Error(`${url.host} is no Azure of ours: the call was not made`);
-  const path = decodeURI(url.pathname);
-  if (routes.some(route => route.test(path))) return;
-  throw new Error(`${method} on ${url.host} has a path that Slipway never calls: the call was not made`);
+  if (!routes) throw refusal(`${url.host} is no Azure of ours`);
+  if (routes.some(route => route.test(decoded(url.pathname)))) return;
+  throw refusal(`${method} on ${url.host} has a path that Slipway never calls`);
+}
+
+export const refusal = (why: string) =>
+  Object.assign(new Error(`${why}: the call was not made`), { code: notSent });
+
+function decoded(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 }
 
 function routesOf(url: URL, vaults: ReadonlySet<string>): readonly RegExp[] | null {

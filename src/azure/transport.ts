@@ -27,7 +27,7 @@ export function createTransport({ dispatcher, vaults }: TransportOptions): HttpC
   const origins = new Set(vaults.map(vault => new URL(vault).origin));
   return {
     async sendRequest(asked) {
-      refuseForeign(new URL(asked.url), asked.method, origins);
+      refuseForeign(asked.url, asked.method, origins);
       const signal = deadline(asked);
       try {
         return await send(asked, dispatcher, signal);
@@ -84,6 +84,8 @@ function headersOf(headers: Record<string, string | string[] | undefined>) {
 function deadline({ timeout, abortSignal }: PipelineRequest): AbortSignal {
   const own = AbortSignal.timeout(timeout > 0 ? timeout : defaultTimeoutMs);
   if (!abortSignal) return own;
+  // Holds its sources weakly: a listener would stay on a signal that outlives the call.
+  if (abortSignal instanceof AbortSignal) return AbortSignal.any([own, abortSignal]);
   const controller = new AbortController();
   if (abortSignal.aborted) controller.abort();
   else abortSignal.addEventListener('abort', () => controller.abort());

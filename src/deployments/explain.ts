@@ -1,10 +1,10 @@
 import type { Failure } from '../schemas/failure.ts';
-import { advise } from './advice.ts';
+import { advise } from './explanations/advice.ts';
+import { rules } from './explanations/rules.ts';
 import { failure } from './failure.ts';
 import { type ExplainContext, evidenceOf, type Observation, readSigns } from './observation.ts';
-import { rules } from './rules.ts';
 
-export type { ExplainContext, Observation } from './observation.ts';
+export type { CredentialContext, ExplainContext, Observation } from './observation.ts';
 
 /** Says why, and what to do: the first rule that fits. Pure. */
 export function explain(observation: Observation, context: ExplainContext): Failure {

@@ -1,5 +1,6 @@
 import { type FailureCode, failureKinds } from '../failures.ts';
-import type { Failure } from '../schemas/failure.ts';
+import type { Failure, Fix } from '../schemas/failure.ts';
+import { command } from './command.ts';
 
 /** A failure of the table, with what is particular to this one. */
 export function failure(
@@ -11,6 +12,12 @@ export function failure(
   return { code, title, detail, owner, retryable, confidence, evidence: [], fixes: [], ...more };
 }
 
+export const fix = (who: Fix['who'], action: string, line?: string): Fix => ({
+  who,
+  action,
+  ...(line ? { command: line } : {}),
+});
+
 /** The command that stores a registry password as a new version; a version without tags would be bound to nothing. */
 export function secretCommand(
   vault: string,
@@ -18,6 +25,5 @@ export function secretCommand(
   registry: string,
   username = 'USERNAME',
 ): string {
-  const tags = `slipway-registry=${registry} slipway-username=${username}`;
-  return `az keyvault secret set --vault-name ${vault} --name ${secretName} --file /dev/stdin --tags ${tags}`;
+  return command`az keyvault secret set --vault-name ${vault} --name ${secretName} --file /dev/stdin --tags slipway-registry=${registry} slipway-username=${username}`;
 }

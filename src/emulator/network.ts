@@ -29,7 +29,12 @@ export function createNetwork(door: {
     },
   });
   return {
-    fetch: (url, init = {}) => ask(agent, url, init),
+    // A connection that is kept open outlives its host's name: the name is looked up each time.
+    fetch: async (url, init = {}) => {
+      const { hostname } = new URL(url);
+      if (!door.exists(hostname)) throw noSuchHost(hostname);
+      return ask(agent, url, init);
+    },
     close: () => agent.destroy(),
   };
 }

@@ -149,15 +149,21 @@ export interface Life {
   /** The operation that makes it. */
   operation: string;
   ip: string;
-  /** What the registry said when the images were pulled, by container; absent until then. */
-  pulls?: Record<string, Pulled>;
-  pulledAt?: number;
+  /** The images with the digests that PUT found, by container. */
+  images?: Record<string, string>;
+  /** How pulling them went, by container; absent until it was tried. */
+  pulls?: Record<string, Pull>;
   stoppedAt?: number;
   /** A life that a test prescribed instead. */
   prescribed?: LifeStep[];
 }
 
-export type Pulled = { digest: string; exitCode: number | null } | { error: string };
+export interface Pull {
+  /** When the image came; its container ends with `exitCode`, if any. */
+  done?: { at: number; exitCode: number | null };
+  /** The tries that failed, and what the last one said. */
+  failed?: { count: number; firstAt: number; lastAt: number; error: string };
+}
 
 /** One step of a prescribed life; what is absent keeps its value. */
 export interface LifeStep {

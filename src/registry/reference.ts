@@ -1,3 +1,5 @@
+import { canonicalRegistry } from '../hosts.ts';
+
 /** An image reference, read: `domain/path[:tag][@digest]`. */
 export interface ImageReference {
   /** As written, but for Docker Hub's short forms, which are `docker.io`. */
@@ -103,4 +105,10 @@ export function formatReference({
   digest: sum,
 }: ImageReference): string {
   return `${host}/${repository}${found === null ? '' : `:${found}`}${sum === null ? '' : `@${sum}`}`;
+}
+
+/** The registry of an image in the one form that bindings and records use; null where the image cannot be read. */
+export function registryOf(image: string): string | null {
+  const parsed = parseReference(image);
+  return parsed.ok ? canonicalRegistry(parsed.reference.domain) : null;
 }

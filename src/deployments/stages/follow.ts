@@ -1,4 +1,5 @@
 import type { ContainerGroupState } from '../../azure/container-groups.ts';
+import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import { explain } from '../explain.ts';
@@ -169,18 +170,27 @@ async function explainOperation(
     ...group.events,
     ...group.containers.flatMap(({ events }) => events),
   ];
-  const context = contextOf(row, group.containers[0]?.name);
+  const context = (message: string) => contextOf(row, containerIn(row, message) ?? group.containers[0]?.name);
   const candidates = events
     .toReversed()
-    .map(({ name, message }) => explain({ kind: 'event', name, message, state: 'Failed' }, context));
-  const known = candidates.find(({ code }) => code !== 'Unknown');
+    .map(({ name, message }) => explain({ kind: 'event', name, message, state: 'Failed' }, context(message)));
+  // The last event is often `Back-off pulling image`, which says less than the one before it.
+  const known =
+    candidates.find(({ code }) => code !== 'Unknown' && code !== 'ImageInaccessible') ??
+    candidates.find(({ code }) => code !== 'Unknown');
   if (known) return known;
   const { code, message } = operation?.error ?? {
     code: 'Failed',
     message: events.at(-1)?.message ?? 'Azure gave no reason',
   };
-  return explain({ kind: 'arm', code, message }, context);
+  return explain({ kind: 'arm', code, message }, context(message));
 }
+
+/** The container whose image a message names. */
+const containerIn = ({ images }: DeploymentRow, message: string) =>
+  images.find(
+    ({ requested, resolved }) => message.includes(`"${resolved}"`) || message.includes(`"${requested}"`),
+  )?.container;
 
 async function tailOf(
   row: DeploymentRow,
@@ -214,8 +224,7 @@ function contextOf(row: DeploymentRow, container: string | undefined) {
 
 /** The credential on record for the registry of an image. */
 function credentialFor({ credentials }: DeploymentRow, image: string | undefined) {
-  const used =
-    credentials.find(({ server }) => image?.toLowerCase().startsWith(`${server}/`)) ?? credentials[0];
+  const used = credentials.find(({ server }) => image !== undefined && server === registryOf(image));
   if (!used) return { credential: { kind: 'none' as const } };
   const { server, identity, vault, secretName, secretVersion } = used;
   if (identity !== undefined) return { credential: { kind: 'identity' as const, id: identity, server } };

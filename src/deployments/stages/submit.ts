@@ -1,6 +1,7 @@
 import { AzureError } from '../../azure/failure.ts';
 import type { Plan } from '../../policy/decide.ts';
 import type { LoadedPolicy } from '../../policy/load.ts';
+import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { Secret } from '../../secret.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
@@ -138,7 +139,7 @@ function secretsOf({ credentials, workload }: Resolved): Secret[] {
 function explainRefusal(error: AzureError, row: DeploymentRow, { credentials }: Resolved): Failure {
   const index = row.images.findIndex(({ resolved }) => error.message.includes(resolved));
   const image = row.images[Math.max(index, 0)];
-  const credential = credentials.find(({ host }) => image && hostOf(image.requested, host)) ?? credentials[0];
+  const credential = credentials.find(({ host }) => image && host === registryOf(image.requested));
   return explain(
     {
       kind: 'arm',
@@ -156,6 +157,3 @@ function explainRefusal(error: AzureError, row: DeploymentRow, { credentials }: 
     },
   );
 }
-
-const hostOf = (image: string, host: string) =>
-  image.toLowerCase().startsWith(`${host}/`) || (host === 'docker.io' && !image.includes('.'));

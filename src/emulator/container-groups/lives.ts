@@ -1,8 +1,8 @@
 import type { Parts } from '../parts.ts';
-import type { ContainerGroup, LifeStep } from '../world.ts';
-import { creatingAfterMs } from './life.ts';
-import { type Puller, pulledOf } from './puller.ts';
-import type { StoredProperties } from './stored.ts';
+import type { ContainerGroup, LifeStep, Pull } from '../world.ts';
+import { containersOf, creatingAfterMs } from './own-life.ts';
+import { failedPullText, type Puller } from './puller.ts';
+import { readLife } from './told-lives.ts';
 
 /** The lives of all groups: the pulls that are due, and the lives that tests prescribe. */
 export interface Lives {
@@ -17,41 +17,45 @@ export interface Lives {
 }
 
 const lookEveryMs = 25;
+/** A pull in vain is made again after longer and longer waits, in the emulator's milliseconds. */
+const firstBackOffMs = 10_000;
+const longestBackOffMs = 300_000;
 
 export function createLives(
   { world, clock, changed }: Pick<Parts, 'world' | 'clock' | 'changed'>,
   puller: Puller,
 ): Lives {
   const waiting = new Set<string>();
+  const busy = new Set<ContainerGroup>();
   const prescribed = new Map<string, LifeStep[]>();
   let timer: NodeJS.Timeout | undefined;
 
-  /** The clock may jump, so it is looked at often while a pull is due, and not at all otherwise. */
+  /** The clock may jump, so it is looked at often while a pull is to come, and not at all otherwise. */
   function tick(): void {
     for (const id of waiting) {
       const group = world.containerGroups[id];
-      if (!group || group.life.pulls || group.life.prescribed) waiting.delete(id);
-      else if (clock.now() - group.life.startedAt >= creatingAfterMs) {
-        waiting.delete(id);
-        void pull(id, group);
-      }
+      if (!group || !isPulling(group)) waiting.delete(id);
+      else if (!busy.has(group) && clock.now() >= pullDueAt(group)) void pull(id, group);
     }
     if (waiting.size === 0) pause();
   }
 
   async function pull(id: string, group: ContainerGroup): Promise<void> {
-    const { startedAt } = group.life;
-    const containers = (group.properties as StoredProperties).containers ?? [];
-    const pulls = await Promise.all(
-      containers.map(
-        async ({ name, properties: { image = '' } }) =>
-          [name, pulledOf(await puller.look(image, group), { image })] as const,
-      ),
-    );
-    // The group may have been put again or deleted meanwhile.
-    if (world.containerGroups[id] !== group || group.life.startedAt !== startedAt) return;
-    Object.assign(group.life, { pulls: Object.fromEntries(pulls), pulledAt: clock.now() });
+    const { life } = group;
+    busy.add(group);
+    const looks = await Promise.all(missing(group).map(name => look(group, name)));
+    busy.delete(group);
+    // The group may have been put again, stopped or deleted meanwhile.
+    if (world.containerGroups[id] !== group || group.life !== life) return;
+    life.pulls ??= {};
+    for (const [name, result] of looks) life.pulls[name] = after(life.pulls[name], result, clock.now());
     changed();
+  }
+
+  async function look(group: ContainerGroup, name: string) {
+    const image = imageOf(group, name);
+    const found = await puller.look(image, group);
+    return [name, found.ok ? { exitCode: found.exitCode } : { error: failedPullText(image, found) }] as const;
   }
 
   function pause(): void {
@@ -59,10 +63,10 @@ export function createLives(
     timer = undefined;
   }
 
-  const begin = (group: ContainerGroup) => {
+  function begin(group: ContainerGroup): void {
     waiting.add(group.id.toLowerCase());
     timer ??= setInterval(tick, lookEveryMs);
-  };
+  }
 
   return {
     begin,
@@ -71,27 +75,64 @@ export function createLives(
       waiting.clear();
     },
     resume() {
-      for (const group of Object.values(world.containerGroups)) if (!group.life.pulls) begin(group);
+      for (const group of Object.values(world.containerGroups)) {
+        // A clock that was advanced before a restart is back: what it had begun must not lie in the future.
+        group.life.startedAt = Math.min(group.life.startedAt, clock.now());
+        if (isPulling(group)) begin(group);
+      }
     },
     prescribe(description) {
-      const { group, steps } = readDescription(description);
-      prescribed.set(group, steps);
+      const { group, steps } = readLife(description);
+      prescribed.set(group.toLowerCase(), steps);
     },
     take(group) {
-      const steps = prescribed.get(group);
-      prescribed.delete(group);
+      const steps = prescribed.get(group.toLowerCase());
+      prescribed.delete(group.toLowerCase());
       return steps;
     },
   };
 }
 
-function readDescription(description: unknown): { group: string; steps: LifeStep[] } {
-  if (typeof description !== 'object' || description === null) throw new Error('a life is {group, steps}');
-  const { group, steps } = description as { group?: unknown; steps?: unknown };
-  if (typeof group !== 'string' || !Array.isArray(steps) || steps.length === 0)
-    throw new Error('a life needs group, a name, and steps, a list of at least one');
-  for (const [index, step] of steps.entries())
-    if (typeof step?.afterMs !== 'number')
-      throw new Error(`steps[${index}].afterMs must be a number of milliseconds`);
-  return { group, steps };
+function isPulling(group: ContainerGroup): boolean {
+  const { prescribed, stoppedAt } = group.life;
+  return !prescribed && stoppedAt === undefined && missing(group).length > 0;
+}
+
+/** The containers whose image has not come yet. */
+function missing(group: ContainerGroup): string[] {
+  return containersOf(group)
+    .map(({ name }) => name)
+    .filter(name => !group.life.pulls?.[name]?.done);
+}
+
+function imageOf(group: ContainerGroup, name: string): string {
+  const container = containersOf(group).find(each => each.name === name);
+  return group.life.images?.[name] ?? container?.properties.image ?? '';
+}
+
+/** First as soon as the group is `Creating`, then after longer and longer waits, all together. */
+function pullDueAt(group: ContainerGroup): number {
+  const { startedAt, pulls = {} } = group.life;
+  const failed = Object.values(pulls).flatMap(pull => (pull.failed && !pull.done ? [pull.failed] : []));
+  if (failed.length === 0) return startedAt + creatingAfterMs;
+  return Math.min(...failed.map(({ count, lastAt }) => lastAt + backOffMs(count)));
+}
+
+const backOffMs = (failures: number) => Math.min(longestBackOffMs, firstBackOffMs * 2 ** (failures - 1));
+
+function after(
+  { failed }: Pull = {},
+  result: { exitCode: number | null } | { error: string },
+  now: number,
+): Pull {
+  if ('exitCode' in result)
+    return { ...(failed ? { failed } : {}), done: { at: now, exitCode: result.exitCode } };
+  return {
+    failed: {
+      count: (failed?.count ?? 0) + 1,
+      firstAt: failed?.firstAt ?? now,
+      lastAt: now,
+      error: result.error,
+    },
+  };
 }

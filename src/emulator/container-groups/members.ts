@@ -13,6 +13,7 @@ interface Member {
   /** Never answered; `empty`: answered without its content. */
   secret?: true | 'empty';
   readOnly?: boolean;
+  required?: true;
 }
 
 const plain: Member = {};
@@ -101,11 +102,11 @@ const properties = shape('ContainerGroupPropertiesDefinition', {
   initContainers: many(named('InitContainerDefinition', initContainer)),
   imageRegistryCredentials: many(
     shape('ImageRegistryCredential', {
-      ...plains('server', 'username'),
+      server: { required: true },
+      username: plain,
       password: { secret: true },
       passwordReference: { since: '2024-09-01' },
-      identity: { since: '2021-07-01' },
-      identityUrl: { since: '2021-07-01' },
+      ...plains('identity', 'identityUrl'),
       isDelegatedIdentity: readOnly,
     }),
   ),
@@ -175,11 +176,19 @@ export const containerGroup = shape('ContainerGroup', {
   properties: one(properties),
 });
 
-export class UnknownMember extends Error {}
+/** Azure's own text of why a body cannot be read; `near` is the text that it stumbled over. */
+export class UnreadableBody extends Error {
+  readonly near: string;
+
+  constructor(message: string, path: string, near: string) {
+    super(`${message} Path '${path}'`);
+    this.near = near;
+  }
+}
 
 /**
- * Reads an object by its shape: member names match without case and come out as Azure spells them. Throws `UnknownMember`
- * with Azure's own text for what the version does not know.
+ * Reads an object by its shape: member names match without case and come out as Azure spells them. Throws
+ * `UnreadableBody` for what the version does not know, and for what it misses.
  */
 export function readMembers(
   value: unknown,
@@ -188,28 +197,33 @@ export function readMembers(
   path = '',
 ): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UnknownMember(`Error converting value to type '${type}'. Path '${path}', line 1, position 1.`);
+    throw new UnreadableBody(`Error converting value to type '${type}'.`, path, path.split('.').at(-1) ?? '');
   const read: Record<string, unknown> = {};
   for (const [given, content] of Object.entries(value)) {
+    const here = path === '' ? given : `${path}.${given}`;
     const name = Object.keys(members).find(known => known.toLowerCase() === given.toLowerCase());
     const member = name === undefined ? undefined : members[name];
-    const here = path === '' ? given : `${path}.${given}`;
-    if (name === undefined || !member || (member.since && version.slice(0, 10) < member.since))
-      throw new UnknownMember(
-        `Could not find member '${given}' on object of type '${type}'. Path '${here}', line 1, position 1.`,
-      );
+    if (name === undefined || !member || isLater(member, version))
+      throw new UnreadableBody(`Could not find member '${given}' on object of type '${type}'.`, here, given);
     if (member.readOnly || content === null || content === undefined) continue;
     read[name] = readValue(content, member, version, here);
   }
+  const missing = Object.keys(members).find(name => members[name]?.required && read[name] === undefined);
+  if (missing !== undefined)
+    throw new UnreadableBody(`Required property '${missing}' not found in JSON.`, path, '');
   return read;
 }
+
+const isLater = ({ since }: Member, version: string) => since !== undefined && version.slice(0, 10) < since;
 
 function readValue(content: unknown, { shape: inner, list }: Member, version: string, path: string): unknown {
   if (!inner) return content;
   if (!list) return readMembers(content, inner, version, path);
   if (!Array.isArray(content))
-    throw new UnknownMember(
-      `Cannot deserialize the current JSON object into type '${inner.type}[]'. Path '${path}', line 1, position 1.`,
+    throw new UnreadableBody(
+      `Cannot deserialize the current JSON object into type '${inner.type}[]'.`,
+      path,
+      path.split('.').at(-1) ?? '',
     );
   return content.map((entry, index) => readMembers(entry, inner, version, `${path}[${index}]`));
 }
@@ -223,7 +237,7 @@ export function showMembers(
   const shown: Record<string, unknown> = {};
   for (const [name, content] of Object.entries(value)) {
     const member = members[name];
-    if (!member || member.secret === true || (member.since && version.slice(0, 10) < member.since)) continue;
+    if (!member || member.secret === true || isLater(member, version)) continue;
     shown[name] = member.secret === 'empty' ? {} : showValue(content, member, version);
   }
   return shown;

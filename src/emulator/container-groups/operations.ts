@@ -1,78 +1,150 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ArmAccess } from '../arm/access.ts';
+import type { Parts } from '../parts.ts';
 import { type ContainerGroup, lookUp, type Operation } from '../world.ts';
-import { begin, type GroupParts, operationUrl, transitioning } from './container-groups.ts';
-import { isTransitioning, viewAt } from './life.ts';
-
-interface OfGroup {
-  Params: { subscription: string; group: string; name: string };
-}
-
-const provider = 'Microsoft.ContainerInstance/containerGroups';
+import { findGroup, type GroupParts, groupPath, type OfGroup, provider } from './group-requests.ts';
+import { findImages } from './image-rules.ts';
+import { eventsOf, isTerminal, isTransitioning, type View, viewAt } from './life.ts';
 
 /** The status of operations, and the verbs that begin one. */
-export function registerOperations(
-  arm: FastifyInstance,
-  all: GroupParts,
-  find: (request: FastifyRequest<OfGroup>) => ContainerGroup,
-): void {
-  const { parts, access, lives } = all;
-  const path = `/subscriptions/:subscription/resourceGroups/:group/providers/${provider}/:name`;
-
-  arm.get<{ Params: { subscription: string; location: string; operation: string } }>(
+export function registerOperations(arm: FastifyInstance, all: GroupParts): void {
+  const { parts, access } = all;
+  type OfOperation = { Params: { subscription: string; location: string; operation: string } };
+  arm.get<OfOperation>(
     '/subscriptions/:subscription/providers/Microsoft.ContainerInstance/locations/:location/operations/:operation',
     async request => {
-      const operation = lookUp(parts.world.operations, request.params.operation.toLowerCase());
-      if (!operation)
-        throw access.error(
-          404,
-          'OperationNotFound',
-          `The operation '${request.params.operation}' was not found.`,
-        );
+      const { operation: id } = request.params;
+      const operation = lookUp(parts.world.operations, id.toLowerCase());
+      if (!operation) throw access.error(404, 'OperationNotFound', `The operation '${id}' was not found.`);
       // Who may read the group may follow what becomes of it, though the address is the subscription's.
       access.allow(request, `${provider}/read`, operation.resourceId);
-      return describeOperation(operation, all);
+      return describeOperation(operation, parts);
     },
   );
-  arm.post<OfGroup>(`${path}/stop`, async (request, reply) => {
-    const group = steady(find(request), all);
-    group.life.stoppedAt = parts.clock.now();
+  arm.post<OfGroup>(`${groupPath}/stop`, async (request, reply) => {
+    const group = findGroup(request, all, 'stop/action');
+    requireSteady(group, all);
+    // A group that has ended is not stopped as well (documented).
+    const { state } = viewAt(group, parts.clock.now());
+    if (state !== 'Succeeded' && state !== 'Failed') {
+      endOperation(group, parts);
+      group.life.stoppedAt = parts.clock.now();
+    }
     parts.changed();
     return reply.code(204).send();
   });
   for (const verb of ['start', 'restart'] as const)
-    arm.post<OfGroup>(`${path}/${verb}`, async (request, reply) => {
-      const group = steady(find(request), all);
-      const operation = begin(group, all);
-      lives.begin(group);
-      parts.changed();
+    arm.post<OfGroup>(`${groupPath}/${verb}`, async (request, reply) => {
+      const operation = await startAgain(findGroup(request, all, `${verb}/action`), all);
       return reply
         .code(verb === 'start' ? 202 : 204)
-        .header('azure-asyncoperation', operationUrl(request, group, operation, access))
+        .header('azure-asyncoperation', operationUrl(request, operation, access))
         .send();
     });
 }
 
-function steady(group: ContainerGroup, { parts, access }: GroupParts): ContainerGroup {
+/** The images are looked at and pulled again, with the credentials stored then. */
+async function startAgain(group: ContainerGroup, all: GroupParts): Promise<Operation> {
+  const { parts, puller, access, lives } = all;
+  requireSteady(group, all);
+  const images = await findImages(group, puller, access.error);
+  requireSteady(group, all);
+  const operation = beginOperation(group, parts, group);
+  group.life.images = images;
+  lives.begin(group);
+  parts.changed();
+  return operation;
+}
+
+function requireSteady(group: ContainerGroup, { parts, access }: GroupParts): void {
   if (isTransitioning(viewAt(group, parts.clock.now()))) throw transitioning(access, group.name);
-  return group;
 }
 
-/** An operation is what its group is; of a group that is gone or was put again, what it was last. */
-function describeOperation(operation: Operation, { parts }: GroupParts): object {
-  const { world, clock } = parts;
-  const group = lookUp(world.containerGroups, operation.resourceId.toLowerCase());
-  const base = { id: operation.resourceId, startTime: operation.startTime };
-  if (group?.life.operation !== operation.id)
-    return { ...base, status: 'Succeeded', properties: { events: [] } };
+export function transitioning(access: ArmAccess, name: string): Error {
+  return access.error(
+    409,
+    'ContainerGroupTransitioning',
+    `The container group '${name}' is still transitioning, please retry later.`,
+  );
+}
+
+/** A new operation for what the group does from now on; what it did `before` is over. */
+export function beginOperation(
+  group: ContainerGroup,
+  { world, clock }: Parts,
+  before: ContainerGroup | undefined,
+): Operation {
+  if (before) endOperation(before, { world, clock });
+  forgetOld(world.operations);
+  const startedAt = clock.now();
+  const operation: Operation = {
+    id: randomUUID(),
+    resourceId: group.id,
+    subscriptionId: group.subscriptionId,
+    location: group.location,
+    status: 'Pending',
+    startTime: new Date(startedAt).toISOString(),
+    events: [],
+  };
+  world.operations[operation.id] = operation;
+  group.life = { startedAt, operation: operation.id, ip: group.life.ip };
+  return operation;
+}
+
+/** Keeps what the group's operation came to, for who still asks. */
+export function endOperation(group: ContainerGroup, { world, clock }: Pick<Parts, 'world' | 'clock'>): void {
+  const operation = lookUp(world.operations, group.life.operation);
+  if (!operation || operation.endTime !== undefined) return;
   const view = viewAt(group, clock.now());
-  const events = [...view.events, ...Object.values(view.containers).flatMap(({ events: each }) => each)];
-  const error =
-    view.error ??
-    (view.provisioningState === 'Failed' ? { code: 'Failed', message: lastMessage(events) } : undefined);
-  return { ...base, status: view.provisioningState, properties: { events }, ...(error ? { error } : {}) };
+  const status = isTerminal(view.provisioningState) ? view.provisioningState : 'Canceled';
+  const endTime = new Date(clock.now()).toISOString();
+  Object.assign(operation, outcome(view), { status, endTime });
 }
 
-function lastMessage(events: readonly object[]): string {
+const mostKept = 4_000;
+
+/** Nobody asks for the oldest any more. */
+function forgetOld(operations: Record<string, Operation>): void {
+  const ids = Object.keys(operations);
+  if (ids.length < mostKept) return;
+  for (const id of ids.slice(0, mostKept / 2))
+    if (operations[id]?.endTime !== undefined) delete operations[id];
+}
+
+function outcome(view: View): Pick<Operation, 'events' | 'error'> {
+  return { events: eventsOf(view), ...(view.error ? { error: view.error } : {}) };
+}
+
+/** While it goes on, an operation is what its group is. */
+function describeOperation(operation: Operation, { world, clock }: Parts): object {
+  const { resourceId, startTime } = operation;
+  const group = lookUp(world.containerGroups, resourceId.toLowerCase());
+  const goesOn = operation.endTime === undefined && group?.life.operation === operation.id;
+  const view = goesOn && group ? viewAt(group, clock.now()) : undefined;
+  const status = view?.provisioningState ?? operation.status;
+  const { events, error = failure(status, events) } = view ? outcome(view) : operation;
+  return { id: resourceId, status, startTime, properties: { events }, ...(error ? { error } : {}) };
+}
+
+/** Azure's code for what failed is often just that (recorded traffic); its words are those of the last event. */
+function failure(status: string, events: readonly unknown[]): { code: string; message: string } | undefined {
+  if (status !== 'Failed') return undefined;
   const last = events.at(-1);
-  return last && 'message' in last ? String(last.message) : 'The container group failed.';
+  const said = typeof last === 'object' && last !== null && 'message' in last ? last.message : undefined;
+  return { code: 'Failed', message: String(said ?? 'The container group failed.') };
+}
+
+/** As Azure signs it: clients must keep every parameter, and take long addresses (recorded traffic). */
+export function operationUrl(
+  request: FastifyRequest,
+  { id, subscriptionId, location }: Operation,
+  access: ArmAccess,
+): string {
+  const path = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerInstance/locations/${location}/operations/${id}`;
+  const [certificate, signature, hash] = [1800, 256, 32].map(size => randomBytes(size).toString('base64url'));
+  // .NET's ticks of 100 ns since the year 1.
+  const ticks = BigInt(Date.now()) * 10_000n + 621_355_968_000_000_000n;
+  const query = `api-version=2018-06-01&t=${ticks}&c=${certificate}&s=${signature}&h=${hash}`;
+  return access.url(request, `${path}?${query}`);
 }

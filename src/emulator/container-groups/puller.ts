@@ -1,19 +1,19 @@
 import type { Answer, Parts } from '../parts.ts';
-import { exitCodeLabel } from '../registry/images.ts';
-import type { ContainerGroup, Principal, Pulled, World } from '../world.ts';
+import { digestOf, exitCodeLabel } from '../registry/images.ts';
+import type { ContainerGroup, Principal } from '../world.ts';
+import { type ImageReference, isServerOf, parseImage } from './image-reference.ts';
+import { noPlatform, type PullProblem, refusedBy, unreachable } from './pull-problem.ts';
+import { signIn } from './pull-sign-in.ts';
 import type { StoredCredential, StoredProperties } from './stored.ts';
 
 /** What asking the registry for an image came to. */
-export type Look =
-  | { ok: true; digest: string; exitCode: number | null }
-  /** `text` is how a container engine says it. */
-  | { ok: false; why: 'inaccessible' | 'registryError' | 'platform'; host: string; text: string };
+export type Look = { ok: true; digest: string; exitCode: number | null } | PullProblem;
 
 export interface Puller {
   look(image: string, group: Pick<ContainerGroup, 'identity' | 'properties'>): Promise<Look>;
 }
 
-interface PullerParts extends Pick<Parts, 'fetch' | 'world' | 'tier'> {
+export interface PullerParts extends Pick<Parts, 'fetch' | 'world' | 'tier'> {
   /** A token for a managed identity, for Azure Container Registry. */
   identityToken(principal: Principal): Promise<string>;
 }
@@ -22,41 +22,22 @@ interface PullerParts extends Pick<Parts, 'fetch' | 'world' | 'tier'> {
 export function createPuller(parts: PullerParts): Puller {
   return {
     async look(image, group) {
-      const reference = parse(image);
+      const reference = parseImage(image);
       if (!reference) return { ok: false, why: 'inaccessible', host: '', text: 'invalid reference format' };
-      if (parts.tier === 'simulated') return { ok: true, digest: `sha256:${'0'.repeat(64)}`, exitCode: null };
+      if (parts.tier === 'simulated')
+        return { ok: true, digest: digestOf(Buffer.from(image)), exitCode: null };
       const { imageRegistryCredentials = [], osType = 'Linux' } = group.properties as StoredProperties;
       const credential = imageRegistryCredentials.find(({ server = '' }) =>
-        sameRegistry(server, reference.host),
+        isServerOf(server, reference.host),
       );
-      return converse(reference, credential, osType.toLowerCase(), parts);
+      try {
+        return await converse(reference, credential, osType.toLowerCase(), parts);
+      } catch (error) {
+        return unreachable(error, reference.host);
+      }
     },
   };
 }
-
-interface Reference {
-  host: string;
-  repository: string;
-  reference: string;
-}
-
-function parse(image: string): Reference | null {
-  const [, host, rest] = /^([^/]*[.:][^/]*|localhost)\/(.+)$/.exec(image) ?? [null, 'docker.io', image];
-  const [, repository, tag, digest] =
-    /^([a-z0-9._/-]+?)(?::([\w.-]{1,128}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(rest ?? '') ?? [];
-  if (!host || !repository) return null;
-  const isHub = sameRegistry(host, 'docker.io');
-  const full = isHub && !repository.includes('/') ? `library/${repository}` : repository;
-  return {
-    host: isHub ? 'registry-1.docker.io' : host.toLowerCase(),
-    repository: full,
-    reference: digest ?? tag ?? 'latest',
-  };
-}
-
-const hub = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
-const fold = (server: string) => (hub.has(server.toLowerCase()) ? 'docker.io' : server.toLowerCase());
-const sameRegistry = (left: string, right: string) => fold(left) === fold(right);
 
 const accept = [
   'application/vnd.oci.image.index.v1+json',
@@ -66,32 +47,36 @@ const accept = [
 ].join(', ');
 
 async function converse(
-  { host, repository, reference }: Reference,
+  { host, repository, reference }: ImageReference,
   credential: StoredCredential | undefined,
   os: string,
   parts: PullerParts,
 ): Promise<Look> {
   const base = `https://${host}/v2/${repository}`;
-  try {
-    let headers: Record<string, string> = { accept };
-    let answer = await parts.fetch(`${base}/manifests/${reference}`, { headers });
-    if (answer.status === 401) {
-      const authorization = await authorize(answer, host, repository, credential, parts);
-      if (authorization !== null) {
-        headers = { ...headers, authorization };
-        answer = await parts.fetch(`${base}/manifests/${reference}`, { headers });
-      }
+  let headers: Record<string, string> = { accept };
+  const get = (path: string) => parts.fetch(`${base}/${path}`, { headers });
+  let answer = await get(`manifests/${reference}`);
+  if (answer.status === 401) {
+    const signedIn = await signIn(answer, { host, repository }, credential, parts);
+    if (signedIn.refused) return refusedBy(signedIn.refused, host);
+    if (signedIn.authorization !== undefined) {
+      headers = { ...headers, authorization: signedIn.authorization };
+      answer = await get(`manifests/${reference}`);
     }
-    if (answer.status !== 200) return failed(answer, host);
-    return await examine(answer, host, os, path => parts.fetch(`${base}/${path}`, { headers }));
-  } catch (error) {
-    return unreachable(error, host);
   }
+  if (answer.status !== 200) return refusedBy(answer, host);
+  return examine(answer, host, os, get);
 }
 
 interface Manifest {
   manifests?: { digest: string; platform?: { os?: string; architecture?: string } }[];
   config?: { digest: string };
+}
+
+interface Config {
+  os?: string;
+  architecture?: string;
+  config?: { Labels?: Record<string, string> };
 }
 
 async function examine(
@@ -100,132 +85,33 @@ async function examine(
   os: string,
   get: (path: string) => Promise<Answer>,
 ): Promise<Look> {
-  const digest = String(answer.headers['docker-content-digest'] ?? '');
+  const digest = String(answer.headers['docker-content-digest'] ?? digestOf(answer.body));
   let manifest = json<Manifest>(answer);
   if (manifest.manifests) {
     const child = manifest.manifests.find(
       ({ platform }) => platform?.os === os && platform.architecture === 'amd64',
     );
-    if (!child)
-      return {
-        ok: false,
-        why: 'platform',
-        host,
-        text: `no matching manifest for ${os}/amd64 in the manifest list entries`,
-      };
-    manifest = json<Manifest>(await get(`manifests/${child.digest}`));
+    if (!child) return noPlatform(os, host);
+    const found = await get(`manifests/${child.digest}`);
+    if (found.status !== 200) return refusedBy(found, host);
+    manifest = json<Manifest>(found);
   }
-  const config = manifest.config ? await get(`blobs/${manifest.config.digest}`) : null;
-  const labels =
-    config?.status === 200
-      ? json<{ config?: { Labels?: Record<string, string> } }>(config).config?.Labels
-      : undefined;
-  const exitCode = labels?.[exitCodeLabel];
+  const config = await readConfig(manifest, get);
+  if ((config.os ?? os) !== os || (config.architecture ?? 'amd64') !== 'amd64') return noPlatform(os, host);
+  const exitCode = config.config?.Labels?.[exitCodeLabel];
   return { ok: true, digest, exitCode: exitCode === undefined ? null : Number(exitCode) };
+}
+
+/** Some registries keep blobs on another host, which is not followed: then the config says nothing. */
+async function readConfig({ config }: Manifest, get: (path: string) => Promise<Answer>): Promise<Config> {
+  const answer = config ? await get(`blobs/${config.digest}`) : undefined;
+  return answer?.status === 200 ? json<Config>(answer) : {};
 }
 
 const json = <T>({ body }: Answer): T => JSON.parse(body.toString('utf8'));
 
-/** The header of the second try. A refused sign-in is told by the second try's own 401. */
-async function authorize(
-  answer: Answer,
-  host: string,
-  repository: string,
-  credential: StoredCredential | undefined,
-  parts: PullerParts,
-): Promise<string | null> {
-  const challenge = [answer.headers['www-authenticate'] ?? ''].flat().join(', ');
-  const basic =
-    credential?.username !== undefined
-      ? `Basic ${Buffer.from(`${credential.username}:${credential.password ?? ''}`).toString('base64')}`
-      : null;
-  if (/^basic/i.test(challenge)) return basic;
-  const realm = /realm="([^"]+)"/i.exec(challenge)?.[1];
-  if (!realm) return null;
-  const url = new URL(realm);
-  const service = /service="([^"]+)"/i.exec(challenge)?.[1] ?? url.host;
-  const scope = `repository:${repository}:pull`;
-  if (credential?.identity) return identityHeader({ host, service, scope }, credential.identity, parts);
-  url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
-  const token = await parts.fetch(url.href, basic ? { headers: { authorization: basic } } : {});
-  return tokenHeader(token);
-}
-
-function tokenHeader(answer: Answer): string | null {
-  if (answer.status !== 200) return null;
-  const { token, access_token } = json<{ token?: string; access_token?: string }>(answer);
-  return token || access_token ? `Bearer ${token ?? access_token}` : null;
-}
-
-async function identityHeader(
-  place: { host: string; service: string; scope: string },
-  identity: string,
-  parts: PullerParts,
-): Promise<string | null> {
-  const principal = principalOf(parts.world, identity);
-  if (!principal) return null;
-  const post = (path: string, fields: Record<string, string>) =>
-    parts.fetch(`https://${place.host}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams(fields).toString(),
-    });
-  const { service, scope } = place;
-  const access_token = await parts.identityToken(principal);
-  const exchanged = await post('/oauth2/exchange', {
-    grant_type: 'access_token',
-    service,
-    tenant: parts.world.tenantId,
-    access_token,
-  });
-  if (exchanged.status !== 200) return null;
-  const { refresh_token } = json<{ refresh_token: string }>(exchanged);
-  return tokenHeader(
-    await post('/oauth2/token', { grant_type: 'refresh_token', service, scope, refresh_token }),
-  );
-}
-
-function principalOf({ identities, principals }: World, id: string): Principal | undefined {
-  const identity = identities[id.toLowerCase()];
-  return identity ? principals[identity.clientId.toLowerCase()] : undefined;
-}
-
-function failed(answer: Answer, host: string): Look {
-  const { status } = answer;
-  const said = firstError(answer);
-  if (status === 429)
-    return { ok: false, why: 'registryError', host, text: `toomanyrequests: ${said ?? 'Too Many Requests'}` };
-  if (status >= 500)
-    return { ok: false, why: 'registryError', host, text: `received unexpected HTTP status: ${status}` };
-  if (status === 404)
-    return { ok: false, why: 'inaccessible', host, text: 'manifest unknown: manifest unknown' };
-  if (status === 403) return { ok: false, why: 'inaccessible', host, text: `denied: ${said ?? 'denied'}` };
-  return { ok: false, why: 'inaccessible', host, text: 'unauthorized: authentication required' };
-}
-
-function firstError(answer: Answer): string | undefined {
-  try {
-    return json<{ errors?: { message?: string }[] }>(answer).errors?.[0]?.message;
-  } catch {
-    return undefined;
-  }
-}
-
-function unreachable(error: unknown, host: string): Look {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const text =
-    code === 'ENOTFOUND'
-      ? `dial tcp: lookup ${host}: no such host`
-      : `dial tcp: ${host}: connect: connection refused`;
-  return { ok: false, why: 'inaccessible', host, text };
-}
-
-/** What the group keeps of a pull. */
-export function pulledOf(look: Look, { image }: { image: string }): Pulled {
-  if (look.ok) return { digest: look.digest, exitCode: look.exitCode };
-  const { host, repository, reference } = parse(image) ?? { host: '', repository: '', reference: '' };
-  return {
-    error: `Failed to pull image "${image}": rpc error: code Unknown desc Error response from daemon: Get https://${host}/v2/${repository}/manifests/${reference}: ${look.text}`,
-  };
+/** As ACI's events say it: with `code Unknown desc`, not `code = Unknown desc =` as others (recorded traffic). */
+export function failedPullText(image: string, { text }: PullProblem): string {
+  const { host, repository, reference } = parseImage(image) ?? { host: '', repository: '', reference: '' };
+  return `Failed to pull image "${image}": rpc error: code Unknown desc Error response from daemon: Get https://${host}/v2/${repository}/manifests/${reference}: ${text}`;
 }

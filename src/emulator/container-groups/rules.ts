@@ -1,12 +1,7 @@
-import type { FastifyRequest } from 'fastify';
-import type { ArmAccess } from '../arm/access.ts';
-import type { Parts } from '../parts.ts';
 import type { ContainerGroup, World } from '../world.ts';
-import type { Look } from './puller.ts';
-import type { StoredCredential, StoredProperties } from './stored.ts';
-
-type Draft = Pick<ContainerGroup, 'id' | 'name' | 'location' | 'identity' | 'properties' | 'subscriptionId'>;
-type Refuse = (status: number, code: string, message: string) => Error;
+import { checkCredentials } from './credential-rules.ts';
+import { type Draft, propertiesOf, type Refuse } from './draft.ts';
+import type { StoredProperties } from './stored.ts';
 
 const limits = { groups: 1_000, cores: 1_000 };
 
@@ -14,25 +9,28 @@ const limits = { groups: 1_000, cores: 1_000 };
 export function checkDraft(
   draft: Draft,
   present: ContainerGroup | undefined,
-  parts: Parts,
+  version: string,
   refuse: Refuse,
 ): void {
-  checkContainers(draft, refuse);
-  checkCredentials(draft, refuse);
+  checkContainers(draft, version, refuse);
+  checkCredentials(draft, version, refuse);
   if (present) checkUpdate(draft, present, refuse);
-  checkQuota(draft, parts.world, refuse);
-  checkDnsLabel(draft, parts.world, refuse);
 }
 
-const propertiesOf = ({ properties }: Pick<ContainerGroup, 'properties'>) => properties as StoredProperties;
+/** What depends on the other groups there are: it holds at the moment when the group is made. */
+export function checkRoom(draft: Draft, world: World, refuse: Refuse): void {
+  checkQuota(draft, world, refuse);
+  checkDnsLabel(draft, world, refuse);
+}
 
-function checkContainers(draft: Draft, refuse: Refuse): void {
-  const { containers = [], osType } = propertiesOf(draft);
-  if (osType !== undefined && !/^(?:linux|windows)$/i.test(osType))
+function checkContainers(draft: Draft, version: string, refuse: Refuse): void {
+  const { containers = [], osType = version.slice(0, 10) < '2024-05-01' ? '' : 'Linux' } =
+    propertiesOf(draft);
+  if (!/^(?:linux|windows)$/i.test(osType))
     throw refuse(
       400,
       'InvalidOsType',
-      `The 'osType' for container group '${draft.name}' is invalid. The value must be one of 'Windows,Linux'.`,
+      `The 'osType' for container group '${osType === '' ? '<null>' : draft.name}' is invalid. The value must be one of 'Windows,Linux'.`,
     );
   if (containers.length === 0)
     throw refuse(
@@ -63,65 +61,6 @@ function checkContainers(draft: Draft, refuse: Refuse): void {
   }
 }
 
-const hostName =
-  /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$/i;
-
-function checkCredentials(draft: Draft, refuse: Refuse): void {
-  const { imageRegistryCredentials = [], containers = [], initContainers = [] } = propertiesOf(draft);
-  const where = `in the 'imageRegistryCredentials' of container group '${draft.name}'`;
-  for (const credential of imageRegistryCredentials) checkCredential(credential, draft, where, refuse);
-  if (imageRegistryCredentials.length > containers.length + initContainers.length)
-    throw refuse(
-      400,
-      'MoreImageRegistryCredentialsThanContainers',
-      `More image registry credentials provided than containers in container group '${draft.name}'.`,
-    );
-}
-
-function checkCredential(credential: StoredCredential, draft: Draft, where: string, refuse: Refuse): void {
-  const { server = '', username, identity } = credential;
-  if (!hostName.test(server))
-    throw refuse(
-      400,
-      'InvalidImageRegistryServer',
-      `The server '${server}' ${where} is invalid. It should be a valid host name without protocol.`,
-    );
-  if ((username !== undefined) === (identity !== undefined))
-    throw refuse(
-      400,
-      'AmbiguousImageResitryCredentialType',
-      `The registry credential type ${where} cannot be detected. Please set exactly one of username or identity`,
-    );
-  if (identity !== undefined) checkPullIdentity(identity, draft, where, refuse);
-  else checkLogin(credential, where, refuse);
-}
-
-function checkLogin(
-  { username, password, passwordReference }: StoredCredential,
-  where: string,
-  refuse: Refuse,
-): void {
-  if (username === '')
-    throw refuse(400, 'InvalidImageRegistryUsername', `The username ${where} cannot be empty.`);
-  if (!password && !passwordReference)
-    throw refuse(400, 'InvalidImageRegistryPassword', `The password ${where} cannot be empty.`);
-}
-
-function checkPullIdentity(
-  identity: string,
-  { identity: attached }: Draft,
-  where: string,
-  refuse: Refuse,
-): void {
-  const ids = Object.keys(attached?.userAssignedIdentities ?? {}).map(id => id.toLowerCase());
-  if (!ids.includes(identity.toLowerCase()))
-    throw refuse(
-      400,
-      'InvalidImageRegistryIdentity',
-      `The identity ${where} not found in container group identity list.`,
-    );
-}
-
 /** What cannot be changed in place. */
 function checkUpdate(draft: Draft, present: ContainerGroup, refuse: Refuse): void {
   const fixed = ({ osType, restartPolicy, subnetIds, containers = [] }: StoredProperties) =>
@@ -131,6 +70,12 @@ function checkUpdate(draft: Draft, present: ContainerGroup, refuse: Refuse): voi
       subnetIds,
       containers.map(({ name, properties }) => [name, properties.resources]),
     ]);
+  if (draft.location !== present.location)
+    throw refuse(
+      409,
+      'InvalidResourceLocation',
+      `The resource '${present.name}' already exists in location '${present.location}' in resource group '${present.resourceGroup}'. A resource with the same name cannot be created in location '${draft.location}'. Please select a new resource name.`,
+    );
   if (fixed(propertiesOf(draft)) === fixed(propertiesOf(present))) return;
   throw refuse(
     400,
@@ -182,66 +127,4 @@ function checkDnsLabel(draft: Draft, { containerGroups }: World, refuse: Refuse)
       'DnsNameLabelAlreadyTaken',
       `The DNS name label '${label}' in container group '${draft.name}' is not available. Try using a different label.`,
     );
-}
-
-/** Who puts a group with identities or a subnet must have rights on these too. */
-export function checkLinks(
-  request: FastifyRequest,
-  draft: Draft,
-  { tier, world }: Parts,
-  access: ArmAccess,
-): void {
-  for (const id of Object.keys(draft.identity?.userAssignedIdentities ?? {})) {
-    access.link(request, 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id);
-    if (tier !== 'simulated' && !world.identities[id.toLowerCase()])
-      throw access.error(
-        400,
-        'FailedIdentityOperation',
-        `Identity operation for resource '${draft.id}' failed with error 'The identity '${id}' was not found.'`,
-      );
-  }
-  for (const { id = '' } of propertiesOf(draft).subnetIds ?? [])
-    access.link(request, 'Microsoft.Network/virtualNetworks/subnets/join/action', id);
-}
-
-/** What the registry said of the images, as ARM tells it: alone, or wrapped where there are several. */
-export function refuseImages(
-  looks: readonly { image: string; look: Look }[],
-  { name, properties }: Draft,
-  refuse: Refuse,
-): void {
-  const osType = (properties as StoredProperties).osType ?? 'Linux';
-  const faults = looks.flatMap(({ image, look }) => (look.ok ? [] : [faultOf(image, look, name, osType)]));
-  const [first, ...others] = faults;
-  if (!first) return;
-  if (others.length === 0) throw refuse(first.status, first.code, first.message);
-  const all = faults.map(({ code, message }) => `'BadRequest':'${code}':'${message}'`).join(';');
-  throw refuse(400, 'MultipleErrorsOccurred', `Multiple error occurred: ${all}.`);
-}
-
-function faultOf(
-  image: string,
-  look: Look & { ok: false },
-  group: string,
-  osType: string,
-): { status: number; code: string; message: string } {
-  if (look.why === 'platform')
-    return {
-      status: 400,
-      code: 'ImageOsTypeNotMatchContainerGroup',
-      message: `The container image '${image}' doesn't support specified OS '${osType}' for container group '${group}'.`,
-    };
-  if (look.why === 'registryError') {
-    const host = look.host === 'registry-1.docker.io' ? 'index.docker.io' : look.host;
-    return {
-      status: 409,
-      code: 'RegistryErrorResponse',
-      message: `An error response is received from the docker registry '${host}'. Please retry later.`,
-    };
-  }
-  return {
-    status: 400,
-    code: 'InaccessibleImage',
-    message: `The image '${image}' in container group '${group}' is not accessible. Please check the image and registry credential.`,
-  };
 }

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ArmAccess } from '../arm/access.ts';
+import { normaliseLocation } from '../arm/subscriptions.ts';
+import { type ContainerGroup, lookUp } from '../world.ts';
+import { type GroupParts, groupPath, idOf, type OfGroup, provider, show } from './group-requests.ts';
+import { findImages } from './image-rules.ts';
+import { isTransitioning, viewAt } from './life.ts';
+import { attachIdentities, checkLinks } from './links.ts';
+import { containerGroup, readMembers, UnreadableBody } from './members.ts';
+import { beginOperation, operationUrl, transitioning } from './operations.ts';
+import { tellRemaining } from './remaining.ts';
+import { checkDraft, checkRoom } from './rules.ts';
+
+export function registerPut(arm: FastifyInstance, all: GroupParts): void {
+  // Groups whose images are being looked at: they are not there yet, and already transitioning.
+  const looking = new Set<string>();
+  arm.put<OfGroup>(groupPath, async (request, reply) => {
+    const id = idOf(request.params).toLowerCase();
+    all.access.allow(request, `${provider}/write`, idOf(request.params));
+    all.access.requireGroup(request.params.subscription, request.params.group);
+    if (looking.has(id)) throw transitioning(all.access, request.params.name);
+    looking.add(id);
+    try {
+      return await putGroup(request, reply, all);
+    } finally {
+      looking.delete(id);
+    }
+  });
+}
+
+async function putGroup(
+  request: FastifyRequest<OfGroup>,
+  reply: FastifyReply,
+  all: GroupParts,
+): Promise<FastifyReply> {
+  const { parts, access, puller, lives } = all;
+  const { world } = parts;
+  const id = idOf(request.params).toLowerCase();
+  const before = lookUp(world.containerGroups, id);
+  if (before && isTransitioning(viewAt(before, parts.clock.now()))) throw transitioning(access, before.name);
+  const draft = readDraft(request, all, before);
+  checkDraft(draft, before, access.apiVersion(request), access.error);
+  checkLinks(request, draft, parts, access);
+  const prescribed = lives.take(draft.name);
+  const images = prescribed ? {} : await findImages(draft, puller, access.error);
+  checkRoom(draft, world, access.error);
+
+  const present = lookUp(world.containerGroups, id);
+  const operation = beginOperation(draft, parts, present);
+  Object.assign(draft.life, prescribed ? { prescribed } : { images });
+  world.containerGroups[id] = draft;
+  attachIdentities(world, draft);
+  lives.begin(draft);
+  parts.changed();
+  tellRemaining(reply, 'writes');
+  return reply
+    .code(present ? 200 : 201)
+    .header('azure-asyncoperation', operationUrl(request, operation, access))
+    .send(show(request, draft, all));
+}
+
+function readDraft(
+  request: FastifyRequest<OfGroup>,
+  { parts, access }: GroupParts,
+  present: ContainerGroup | undefined,
+): ContainerGroup {
+  const { subscription, group, name } = request.params;
+  const body: Partial<ContainerGroup> = readBody(request, access);
+  const { location = present?.location ?? '', tags = {}, identity, zones, properties = {} } = body;
+  if (!location)
+    throw access.error(400, 'LocationRequired', 'The location property is required for this definition.');
+  return {
+    id: present?.id ?? idOf(request.params),
+    name: present?.name ?? name,
+    resourceGroup: group,
+    subscriptionId: subscription,
+    location: normaliseLocation(location),
+    tags,
+    properties,
+    ...(zones ? { zones } : {}),
+    ...(identity && identity.type !== 'None' ? { identity } : {}),
+    life: {
+      startedAt: parts.clock.now(),
+      operation: '',
+      ip: present?.life.ip ?? `20.${[...randomBytes(3)].join('.')}`,
+    },
+  };
+}
+
+function readBody(request: FastifyRequest, access: ArmAccess): Record<string, unknown> {
+  try {
+    return readMembers(request.body ?? {}, containerGroup, access.apiVersion(request));
+  } catch (error) {
+    if (!(error instanceof UnreadableBody)) throw error;
+    // The position is that in the body as the SDKs write it.
+    const position = JSON.stringify(request.body).indexOf(`"${error.near}"`) + error.near.length + 3;
+    throw access.error(
+      400,
+      'InvalidRequestContent',
+      `The request content was invalid and could not be deserialized: '${error.message}, line 1, position ${position}.'.`,
+    );
+  }
+}
