@@ -135,8 +135,11 @@ t.test('secrets of the embedded vault', async t => {
   });
 
   await t.test('an unknown secret is 404 SecretNotFound', async t => {
-    for (const asking of [vault.properties(vaultUrl, 'no-such'), vault.value(vaultUrl, 'no-such', version)]) {
-      const error = await failureOf(asking);
+    for (const ask of [
+      () => vault.properties(vaultUrl, 'no-such'),
+      () => vault.value(vaultUrl, 'no-such', version),
+    ]) {
+      const error = await failureOf(ask());
       t.match(error, { kind: 'vault', status: 404, code: 'SecretNotFound', retryable: false });
     }
   });

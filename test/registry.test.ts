@@ -563,10 +563,12 @@ t.test('a registry that does not answer is told by the code of the network', asy
     ['gone.example', 'ENOTFOUND'],
   ];
   for (const [host, networkCode] of rows) {
-    const found = await pull(dispatcher, `${host}/app:1`, {
-      timeoutMs: networkCode === 'ETIMEDOUT' ? 150 : 2_000,
-    });
-    t.match(found, { ok: false, problem: { step: 'connect', host, networkCode, status: undefined } }, host);
+    const before = performance.now();
+    const timeoutMs = networkCode === 'ETIMEDOUT' ? 150 : 5_000;
+    const found = await pull(dispatcher, `${host}/app:1`, { timeoutMs });
+    const expected = { step: 'connect', host, networkCode, status: undefined };
+    t.match(found, { ok: false, problem: expected }, host);
+    t.ok(performance.now() - before < 2_000, `${host}: in time`);
   }
   t.notOk(asked.some(({ host }) => host === 'gone.example'));
   await t.rejects(
@@ -611,6 +613,7 @@ t.test('a realm elsewhere gets no request at all', async t => {
     'https://attacker.example/token',
     'http://r.example/token',
     'https://me:pw@r.example/token',
+    'https://me@r.example/token',
     'https://r.example@attacker.example/token',
     'https://r.example.attacker.example/token',
     'https://r.example:8443/token',

@@ -174,7 +174,8 @@ function planSecret(
 ): PlannedRegistry {
   const usable = team.registrySecrets ?? [];
   const place = vaultOf(policy, team, vault);
-  if (!place || !matchesAny(usable, secretName))
+  // A name that globs make both kinds of secret is neither.
+  if (!place || !matchesAny(usable, secretName) || matchesAny(team.workloadSecrets ?? [], secretName))
     throw new Denied(
       'CredentialNotAvailable',
       pointer,

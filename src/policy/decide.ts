@@ -136,7 +136,7 @@ function workloadSecretOf(
 ): Plan['workloadSecrets'][number] {
   const usable = team.workloadSecrets ?? [];
   const place = vaultOf(policy, team, vault);
-  if (!place || !matchesAny(usable, secretName))
+  if (!place || !matchesAny(usable, secretName) || matchesAny(team.registrySecrets ?? [], secretName))
     throw new Denied(
       'CredentialNotAvailable',
       pointer,

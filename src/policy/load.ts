@@ -39,7 +39,7 @@ const validator = Compile(Policy);
 /** Reads a YAML or JSON file, or a directory of them. Throws `PolicyError`. */
 export function loadPolicy(path: string): LoadedPolicy {
   const sources = filesOf(path).map(readSource);
-  const merged = sources.reduce<Record<string, unknown>>((all, { content }) => merge(all, content), {});
+  const merged = merge(sources);
   const faults = [...validator.Errors(merged)].map(({ instancePath, message }) => ({
     place: placeOf(sources, instancePath),
     message: `${instancePath || '/'} ${message}`,
@@ -92,33 +92,72 @@ function readSource(file: string): Source {
   return { file, document, lines, content: { ...content } };
 }
 
-/** Lists are joined and mappings united, so that each team's file may have its own owners. */
-function merge(all: Record<string, unknown>, more: Record<string, unknown>): Record<string, unknown> {
-  const merged = { ...all };
-  for (const [name, value] of Object.entries(more)) {
-    const present = merged[name];
-    if (Array.isArray(present) && Array.isArray(value)) merged[name] = [...present, ...value];
-    else if (isMapping(present) && isMapping(value)) merged[name] = { ...present, ...value };
-    else merged[name] = value;
-  }
+/**
+ * Lists are joined and mappings united, so that each team's file may have its own owners; a name that two files give is
+ * refused, else one team's file could take over another team.
+ */
+function merge(sources: readonly Source[]): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  const faults: PolicyFault[] = [];
+  for (const source of sources)
+    for (const [name, value] of Object.entries(source.content)) {
+      const present = merged[name];
+      if (Array.isArray(present) && Array.isArray(value)) merged[name] = [...present, ...value];
+      else if (isMapping(present) && isMapping(value)) {
+        const twice = Object.keys(value).filter(key => Object.hasOwn(present, key));
+        faults.push(
+          ...twice.map(key => ({
+            place: placeIn(source, [name, key]) ?? source.file,
+            message: `${name} '${key}' stands in another file too`,
+          })),
+        );
+        merged[name] = { ...present, ...value };
+      } else merged[name] = value;
+    }
+  if (faults.length > 0) throw new PolicyError(faults);
   return merged;
 }
 
 const isMapping = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+type Path = (string | number)[];
+
 /** The line of the nearest node that the pointer names, in the file that has it. */
 function placeOf(sources: readonly Source[], pointer: string): string {
-  const path = pointer
+  const path: Path = pointer
     .split('/')
     .slice(1)
     .map(part => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
-  for (let depth = path.length; depth > 0; depth--)
-    for (const { file, document, lines } of sources) {
-      const node = document.getIn(path.slice(0, depth), true);
-      if (isNode(node) && node.range) return `${file}:${lines.linePos(node.range[0]).line}`;
-    }
-  return sources[0]?.file ?? '';
+  const { source, own } = ownerOf(sources, path);
+  for (let depth = own.length; depth > 0; depth--) {
+    const place = source && placeIn(source, own.slice(0, depth));
+    if (place) return place;
+  }
+  return source?.file ?? '';
+}
+
+/** The file that a member came from; an index of a joined list is counted within its own file. */
+function ownerOf(
+  sources: readonly Source[],
+  [name = '', key, ...rest]: Path,
+): { source: Source | undefined; own: Path } {
+  let index = typeof key === 'number' ? key : 0;
+  for (const source of sources) {
+    const member = source.content[String(name)];
+    if (Array.isArray(member) && typeof key === 'number') {
+      if (index < member.length) return { source, own: [name, index, ...rest] };
+      index -= member.length;
+    } else if (isMapping(member) && (key === undefined || Object.hasOwn(member, String(key)))) {
+      return { source, own: key === undefined ? [name] : [name, key, ...rest] };
+    } else if (member !== undefined && !isMapping(member)) return { source, own: [name] };
+  }
+  return { source: sources[0], own: [name] };
+}
+
+function placeIn({ file, document, lines }: Source, path: Path): string | null {
+  const node = document.getIn(path, true);
+  return isNode(node) && node.range ? `${file}:${lines.linePos(node.range[0]).line}` : null;
 }
 
 function canonical(value: unknown): string {

@@ -6,7 +6,7 @@ type Claims = Readonly<Record<string, unknown>>;
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 
-/** Who a verified token speaks for, and what policy grants; null where it names nobody. */
+/** Who a verified token speaks for, and what policy grants him, which may be nothing; null where the token names nobody. */
 export function callerOf({ policy }: LoadedPolicy, issuer: string, claims: Claims): Caller | null {
   const subject = text(claims.oid) ?? text(claims.sub);
   const expiresAt = claims.exp;

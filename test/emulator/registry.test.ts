@@ -508,3 +508,127 @@ t.test("Azure's own client pushes and pulls", async t => {
   );
   await t.rejects(stranger.getManifest('v1.0'), /./, 'who has no role gets nothing');
 });
+
+t.test('the finer points of pushing', async t => {
+  const emulator = await startTestEmulator(t);
+  const headers = { authorization: basic(userOf(emulator, company, 'deploy-user')) };
+  const send = (
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body?: string,
+    more: Record<string, string> = {},
+  ) =>
+    emulator.ask(new URL(path, `https://${company}`).href, {
+      method,
+      headers: { 'content-type': 'application/octet-stream', ...headers, ...more },
+      ...(body === undefined ? {} : { body }),
+    });
+  const uploads = '/v2/team/fine/blobs/uploads/';
+
+  t.test('an upload says how far it is, takes chunks in order only, and can be given up', async t => {
+    const place = String((await send('POST', uploads)).headers.location);
+    t.equal((await send('PATCH', place, 'abc', { 'content-range': '0-2' })).headers.range, '0-2');
+    t.match(await send('GET', place), { status: 204, headers: { range: '0-2' } });
+    t.match(await send('PATCH', place, 'x', { 'content-range': '9-9' }), {
+      status: 416,
+      json: { errors: [{ code: 'RANGE_INVALID' }] },
+    });
+    const elsewhere = place.replace('/fine/', '/other/');
+    t.equal((await send('PATCH', elsewhere, 'x')).status, 404, 'it belongs to its repository');
+    t.equal((await send('DELETE', place)).status, 204);
+    t.equal((await send('PATCH', place, 'x')).status, 404);
+  });
+
+  t.test('a blob is mounted from another repository, or uploaded after all', async t => {
+    await send('POST', `/v2/team/source/blobs/uploads/?digest=${sha256('shared')}`, 'shared');
+    const mounted = await send('POST', `${uploads}?mount=${sha256('shared')}&from=team/source`);
+    t.match(mounted, { status: 201, headers: { 'docker-content-digest': sha256('shared') } });
+    t.equal((await send('GET', `/v2/team/fine/blobs/${sha256('shared')}`)).text, 'shared');
+    t.equal((await send('POST', `${uploads}?mount=${sha256('other')}&from=team/source`)).status, 202);
+    t.equal((await send('DELETE', `/v2/team/fine/blobs/${sha256('shared')}`)).status, 202);
+    t.equal((await send('GET', `/v2/team/fine/blobs/${sha256('shared')}`)).status, 404);
+  });
+
+  t.test('who knows no lists gets the manifest for linux/amd64', async t => {
+    const list = 'application/vnd.docker.distribution.manifest.list.v2+json';
+    const one = 'application/vnd.docker.distribution.manifest.v2+json';
+    await send('POST', `${uploads}?digest=${sha256('{}')}`, '{}');
+    const manifest = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: one,
+      config: { digest: sha256('{}'), size: 2 },
+      layers: [],
+    });
+    await send('PUT', `/v2/team/fine/manifests/${sha256(manifest)}`, manifest, { 'content-type': one });
+    const put = (tag: string, architecture: string) =>
+      send(
+        'PUT',
+        `/v2/team/fine/manifests/${tag}`,
+        JSON.stringify({
+          schemaVersion: 2,
+          mediaType: list,
+          manifests: [{ mediaType: one, digest: sha256(manifest), platform: { os: 'linux', architecture } }],
+        }),
+        { 'content-type': list },
+      );
+    t.equal((await put('both', 'amd64')).status, 201);
+    t.equal((await put('arm', 'arm64')).status, 201);
+    const child = await send('GET', '/v2/team/fine/manifests/both', undefined, { accept: one });
+    t.equal(child.text, manifest);
+    t.equal(child.headers['content-type'], one);
+    t.equal((await send('GET', '/v2/team/fine/manifests/arm', undefined, { accept: one })).status, 404);
+    t.equal(
+      (await send('GET', '/v2/team/fine/manifests/both', undefined, { accept })).headers['content-type'],
+      list,
+    );
+    t.equal((await send('DELETE', '/v2/team/fine/manifests/arm')).status, 202, 'a tag alone');
+    t.equal((await send('GET', '/v2/team/fine/manifests/arm', undefined, { accept })).status, 404);
+    t.equal((await send('GET', '/v2/team/fine/manifests/both', undefined, { accept })).status, 200);
+  });
+
+  t.test('what fails leaves nothing behind, and odd names are refused', async t => {
+    t.equal((await send('PUT', '/v2/team/never/manifests/1', '{')).status, 400);
+    t.equal((await send('GET', '/v2/team/never/tags/list')).json.errors[0].code, 'NAME_UNKNOWN');
+    for (const name of ['Team/App', '__proto__', 'a//b', 'a/../b%00', 'x'.repeat(256)])
+      t.equal(
+        (await send('POST', `/v2/${encodeURIComponent(name)}/blobs/uploads/`)).status,
+        400,
+        name.slice(0, 20),
+      );
+    t.equal(
+      (await send('POST', '/v2/constructor/blobs/uploads/')).status,
+      202,
+      'a good name is good whatever it means elsewhere',
+    );
+    const first = await send('GET', '/v2/_catalog?n=1');
+    t.equal(first.json.repositories.length, 1);
+    t.match(first.headers.link, 'rel="next"');
+    t.equal((await send('GET', '/v2/_catalog?n=x')).status, 400);
+  });
+});
+
+t.test('a token may open several repositories, each as it was asked for', async t => {
+  const emulator = await startTestEmulator(t);
+  const query = new URLSearchParams({ service: acr });
+  query.append('scope', 'repository:team/one:pull,push');
+  query.append('scope', 'repository:my-app:pull');
+  const { json } = await emulator.ask(`https://${acr}/oauth2/token?${query}`, {
+    headers: { authorization: basic(userOf(emulator, acr, 'myregistry')) },
+  });
+  const token = json.access_token;
+  const begin = (name: string) =>
+    emulator.ask(`https://${acr}/v2/${name}/blobs/uploads/`, { method: 'POST', token });
+  t.equal((await begin('team/one')).status, 202);
+  t.equal((await emulator.ask(manifestUrl(acr, 'my-app', 'v1.0'), { token })).status, 200);
+  t.equal((await begin('my-app')).status, 401, 'to pull is not to push');
+  t.equal((await begin('web-app')).status, 401);
+  const asked = await emulator.ask(`https://${acr}/v2/_catalog`);
+  t.match(asked.headers['www-authenticate'], 'scope="registry:catalog:*"');
+});
+
+t.test('who comes by a port is sent to it for a token', async t => {
+  const emulator = await startTestEmulator(t);
+  const answer = await emulator.ask(`https://${acr}:${emulator.port}/v2/`);
+  t.equal(challengeOf(answer).realm, `https://${acr}:${emulator.port}/oauth2/token`);
+  t.equal(challengeOf(answer).service, acr);
+});

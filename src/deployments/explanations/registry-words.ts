@@ -151,7 +151,8 @@ const cacheable =
 function rateLimitFixes({ registry, repository, server, acr }: Names): Fix[] {
   const source = `${registry}/${repository}`;
   const copy = cacheable.test(registry)
-    ? command`az acr cache create --registry REGISTRY --name RULE --source-repo ${source} --target-repo ${repository}`
+    ? command`az acr cache create --registry REGISTRY --name RULE --source-repo ${source} --target-repo ${repository}` +
+      (server ? ' --cred-set CREDENTIAL_SET' : '')
     : command`az acr import --name REGISTRY --source ${source}:TAG`;
   const signIn = fix(
     'caller',
