@@ -123,6 +123,9 @@ function issuerOf(token: string, { policy }: LoadedPolicy): Issuer {
   return issuer;
 }
 
+/** A user's token is for us only if he let the client use this very API. */
+const ourScope = /(?:^| )(?:user_impersonation|access_as_user|Deployments\.[A-Za-z.]+)(?: |$)/;
+
 /** What jose leaves open. An audience must be one string: a list would let a token for others in. */
 function checkClaims(
   { aud, exp, iat, nbf, tid, ver, idtyp, scp, roles, nonce }: JWTPayload,
@@ -139,10 +142,9 @@ function checkClaims(
   if (tid !== tenant) throw new Error('tid');
   if (ver !== '2.0') throw new Error('ver');
   // An access token is an app's, or a user's with a scope; anything else is an ID token.
-  const isApp = idtyp === 'app' && scp === undefined;
-  const isUser = idtyp !== 'app' && typeof scp === 'string';
+  const isApp = idtyp === 'app' && scp === undefined && Array.isArray(roles) && roles.length > 0;
+  const isUser = idtyp !== 'app' && typeof scp === 'string' && ourScope.test(scp);
   if (nonce !== undefined || !(isApp || isUser)) throw new Error('not an access token');
-  if (roles !== undefined && !Array.isArray(roles)) throw new Error('roles');
 }
 
 function refused(detail: string): RequestError {
