@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
 import { eventually, startDemoWorld } from '../support/demo-world.ts';
@@ -91,6 +93,29 @@ t.test(
   },
 );
 
+t.test(
+  'a workload secret that has expired is not handed on, and a tag is sent where the caller wants tags',
+  async t => {
+    const expired = { name: 'orders-db', value: 'a-value-of-old', tags: {}, expires: 1 };
+    await world.control('POST', 'world', { secrets: [{ vault: 'demo-vault', ...expired }] });
+    const variables = [{ name: 'DB', secretName: 'orders-db' }];
+    const containers = [{ name: 'app', image: `${acr}/my-app:v1.0`, environmentVariables: variables }];
+    const { json } = await ask('POST', '/deployments', {
+      body: requestFor('old-secret', { containers }),
+      headers: { prefer: 'wait=30' },
+    });
+    t.match(json, { status: 'Failed', failure: { code: 'CredentialExpired', stage: 'Submitting' } });
+    const tagged = await ask('POST', '/deployments', {
+      body: requestFor('tagged', { imagePinning: 'tag' }),
+      headers: { prefer: 'wait=30' },
+    });
+    t.match(tagged.json, {
+      status: 'Running',
+      images: [{ pinned: false, digest: /^sha256:/, resolved: `${acr}/my-app:v1.0` }],
+    });
+  },
+);
+
 t.test('a job that ends well is Succeeded; one that ends badly is explained with its last words', async t => {
   const job = (name: string, tag: string) =>
     requestFor(name, { restartPolicy: 'Never', containers: [{ name: 'job', image: `${acr}/job:${tag}` }] });
@@ -176,6 +201,16 @@ t.test('a group of that name that Slipway did not make is never touched', async 
     ({ method, path }) => ['PUT', 'DELETE', 'PATCH'].includes(method) && path.includes('foreign'),
   );
   t.same(changes, []);
+});
+
+t.test("the README's requests run as they stand there", async t => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const requests = [...readme.matchAll(/^```json\n(.*?)^```$/gms)].map(([, body = '']) => body);
+  t.equal(requests.length, 5);
+  for (const raw of requests) {
+    const { status, json } = await ask('POST', '/deployments', { raw, headers: { prefer: 'wait=30' } });
+    t.match({ status, state: json.status }, { status: 200, state: 'Running' }, json.name);
+  }
 });
 
 t.test('an identity pulls once its role is there, and the missing role is explained before', async t => {

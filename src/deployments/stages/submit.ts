@@ -1,4 +1,5 @@
 import { AzureError } from '../../azure/failure.ts';
+import type { SecretVersion } from '../../azure/vault.ts';
 import type { Plan } from '../../policy/decide.ts';
 import type { LoadedPolicy } from '../../policy/load.ts';
 import { registryOf } from '../../registry/reference.ts';
@@ -8,6 +9,7 @@ import type { DeploymentRow } from '../../store/deployments.ts';
 import { containerGroupBody } from '../container-group.ts';
 import { type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
+import { failure } from '../failure.ts';
 import { fail, goOn, type Move } from '../move.ts';
 import { explainable } from '../preflight.ts';
 import { groupExists, isOurs } from './resolve.ts';
@@ -86,7 +88,7 @@ async function resolveSecrets(
     resolved.credentials.push(resolution.credential);
   }
   for (const { pointer, vault: place, secretName } of plan.workloadSecrets) {
-    const value = await readWorkloadSecret(place, secretName, pointer, vault, signal);
+    const value = await readWorkloadSecret(place, secretName, pointer, { vault, clock }, signal);
     if ('failure' in value) return value;
     resolved.workload.set(pointer, value);
   }
@@ -97,11 +99,32 @@ async function readWorkloadSecret(
   place: { name: string; url: string },
   secretName: string,
   target: string,
-  vault: StageParts['vault'],
+  { vault, clock }: Pick<StageParts, 'vault' | 'clock'>,
   signal: AbortSignal,
 ): Promise<Secret | { failure: Failure }> {
+  const now = clock.now();
   try {
     const [newest] = await vault.properties(place.url, secretName, signal);
+    const unusable = newest && whyUnusable(newest, now);
+    if (unusable)
+      return {
+        failure: failure(
+          unusable,
+          `Secret '${secretName}' of vault '${place.name}' cannot be used any more.`,
+          {
+            stage: 'Submitting',
+            target,
+            evidence: [{ step: 'vault', host: new URL(place.url).host, code: unusable }],
+            fixes: [
+              {
+                who: 'caller',
+                action: 'Store a valid value as a new version',
+                command: `az keyvault secret set --vault-name ${place.name} --name ${secretName} --file /dev/stdin`,
+              },
+            ],
+          },
+        ),
+      };
     return await vault.value(place.url, secretName, newest?.version ?? '', signal);
   } catch (error) {
     if (!(error instanceof AzureError) || error.retryable) throw error;
@@ -111,6 +134,13 @@ async function readWorkloadSecret(
       failure: explain({ kind: 'vault', status, code, message }, { stage: 'Submitting', target, credential }),
     };
   }
+}
+
+/** Key Vault would serve an expired secret. */
+function whyUnusable({ enabled, expiresOn, notBefore }: SecretVersion, now: Date) {
+  if (!enabled) return 'CredentialDisabled' as const;
+  if (expiresOn && expiresOn <= now) return 'CredentialExpired' as const;
+  return notBefore && notBefore > now ? ('CredentialNotYetValid' as const) : null;
 }
 
 function workloadValue(
