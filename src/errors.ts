@@ -74,20 +74,3 @@ export class RequestError extends Error {
 export function createError(code: RequestErrorCode, detail: string, extras?: Extras): RequestError {
   return new RequestError(code, detail, extras);
 }
-
-/**
- * An error on the way out that may pass by itself: the stage is run again after `againInMs`. What is not an instance of
- * this and not a failure is a defect of ours and is retried as such.
- */
-export class RetryableError extends Error {
-  readonly againInMs: number;
-  /** Shown as the deployment's `waitingFor.reason`. */
-  readonly reason: string;
-
-  constructor(reason: string, detail: string, againInMs: number) {
-    super(detail);
-    this.name = 'RetryableError';
-    this.reason = reason;
-    this.againInMs = againInMs;
-  }
-}

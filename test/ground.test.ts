@@ -9,7 +9,7 @@ import { request } from 'undici';
 import { formatArmId, parseArmId, sameArmId } from '../src/arm-id.ts';
 import { systemClock } from '../src/clock.ts';
 import { ConfigError, readConfig } from '../src/config.ts';
-import { createError, RequestError, RetryableError, requestErrors } from '../src/errors.ts';
+import { createError, RequestError, requestErrors } from '../src/errors.ts';
 import { failureCodes, failureKinds } from '../src/failures.ts';
 import { canonicalRegistry, createDispatcher, locate, parseHostTable } from '../src/hosts.ts';
 import { createLog } from '../src/log.ts';
@@ -36,10 +36,6 @@ t.test('every kind of failure says who must act and whether a retry can help', a
     t.match(failureKinds[code].owner, /^(?:caller|registryOwner|platform)$/, code);
     t.match(code, /^[A-Z][A-Za-z]+$/);
   }
-});
-
-t.test('what may pass says when to look again', async t => {
-  t.match(new RetryableError('VaultOutage', 'no answer', 500), { reason: 'VaultOutage', againInMs: 500 });
 });
 
 t.test('a secret is never text, however it is printed', async t => {

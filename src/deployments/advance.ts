@@ -1,5 +1,4 @@
 import { AzureError } from '../azure/failure.ts';
-import { RetryableError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Status } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
@@ -84,7 +83,6 @@ interface Wait {
 
 /** Everything that a stage throws may pass by itself; what cannot is a failure, which stages return. */
 function waitOf(error: unknown): Wait {
-  if (error instanceof RetryableError) return { reason: error.reason, againInMs: error.againInMs };
   if (!(error instanceof AzureError)) return { reason: 'InternalError', againInMs: null };
   const reason =
     error.status === 429
