@@ -1,12 +1,23 @@
-import {
-  type ContainerGroup,
-  ContainerInstanceManagementClient,
-  type Event as SdkEvent,
-} from '@azure/arm-containerinstance';
+import { type ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import type { TokenCredential } from '@azure/core-auth';
 import { createPipelineRequest, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline';
-import { AzureError, retryAfter, toAzureError } from './failure.ts';
-import { arm, refusal } from './routes.ts';
+import {
+  type ContainerGroupState,
+  type OperationState,
+  operationStateOf,
+  stateOf,
+} from './container-group-state.ts';
+import { forgetRefused } from './credential.ts';
+import { errorOfAnswer, toAzureError } from './failure.ts';
+import { refuseDropped } from './nothing-dropped.ts';
+import { refuseForeignOperation } from './routes.ts';
+
+export type {
+  AciEvent,
+  ContainerGroupState,
+  ContainerState,
+  OperationState,
+} from './container-group-state.ts';
 
 /** What ARM is sent, in the SDK's flat form. It may hold secrets. */
 export type ContainerGroupBody = ContainerGroup;
@@ -15,41 +26,6 @@ export interface GroupPlace {
   subscription: string;
   resourceGroup: string;
   name: string;
-}
-
-export interface AciEvent {
-  name: string;
-  message: string;
-  type: string;
-  count: number;
-  lastTimestamp?: string;
-}
-
-/** A live group, as far as Slipway looks at it. */
-export interface ContainerGroupState {
-  id: string;
-  tags: Record<string, string>;
-  provisioningState?: string;
-  state?: string;
-  ipAddress?: { ip?: string; fqdn?: string };
-  events: AciEvent[];
-  containers: ContainerState[];
-}
-
-export interface ContainerState {
-  name: string;
-  state?: string;
-  detailStatus?: string;
-  exitCode?: number;
-  restartCount: number;
-  previousState?: { state?: string; exitCode?: number };
-  events: AciEvent[];
-}
-
-export interface OperationState {
-  status: string;
-  events: AciEvent[];
-  error?: { code: string; message: string };
 }
 
 export interface ContainerGroups {
@@ -63,115 +39,154 @@ export interface ContainerGroups {
   ): Promise<{ created: boolean; operationUrl: string | null }>;
   /** How an operation that ARM named is doing; its address is used as it came. */
   operation(url: string, signal?: AbortSignal): Promise<OperationState>;
-  remove(place: GroupPlace, signal?: AbortSignal): Promise<void>;
-  logs(
-    place: GroupPlace,
-    container: string,
-    options: { tail?: number; signal?: AbortSignal },
-  ): Promise<string>;
+  /** `accepted`: Azure is still at it. Only a `get` proves that it is gone. */
+  remove(place: GroupPlace, signal?: AbortSignal): Promise<'deleted' | 'accepted' | 'absent'>;
+  logs(place: GroupPlace, container: string, options: LogOptions): Promise<string>;
+}
+
+interface LogOptions {
+  tail?: number;
+  timestamps?: boolean;
+  signal?: AbortSignal;
 }
 
 const readTimeoutMs = 20_000;
 // ACI looks at the image inside PUT: seconds (recorded traffic).
 const writeTimeoutMs = 50_000;
 
-export function createContainerGroups({
-  credential,
-  transport,
-}: {
+export function createContainerGroups(options: {
   credential: TokenCredential;
   transport: HttpClient;
 }): ContainerGroups {
-  const clients = new Map<string, ContainerInstanceManagementClient>();
-  const clientOf = (subscription: string) => {
-    const client =
-      clients.get(subscription) ??
-      // Retries are the workflow's: the SDK's sleep in memory for as long as Retry-After says, and send a PUT again (measured).
-      new ContainerInstanceManagementClient(credential, subscription, {
-        httpClient: transport,
-        retryOptions: { maxRetries: 0 },
-      });
-    clients.set(subscription, client);
-    return client;
-  };
+  const clients = createClients(options.credential, forgetRefused(options.transport, options.credential));
   return {
-    async get({ subscription, resourceGroup, name }, signal) {
-      try {
-        return stateOf(
-          await clientOf(subscription).containerGroups.get(
-            resourceGroup,
-            name,
-            options(readTimeoutMs, signal),
-          ),
-        );
-      } catch (error) {
-        const found = toAzureError('arm', 'get container group', error);
-        if (
-          found.status === 404 &&
-          found.code !== 'SubscriptionNotFound' &&
-          found.code !== 'ResourceGroupNotFound'
-        )
-          return null;
-        throw found;
-      }
-    },
-
-    async put({ subscription, resourceGroup, name }, build, signal) {
-      const answer = await sendOnce('put container group', onResponse =>
-        clientOf(subscription).containerGroups.beginCreateOrUpdate(resourceGroup, name, build(), {
-          ...options(writeTimeoutMs, signal),
-          onResponse,
-        }),
-      );
-      const operationUrl =
-        answer.headers.get('azure-asyncoperation') ?? answer.headers.get('location') ?? null;
-      return { created: answer.status === 201, operationUrl };
-    },
-
-    async operation(url, signal) {
-      const subscription = /\/subscriptions\/([^/]+)/i.exec(url)?.[1] ?? '';
-      try {
-        if (URL.parse(url)?.origin !== arm) throw refusal('the operation is not on Azure Resource Manager');
-        const request = createPipelineRequest({
-          url,
-          method: 'GET',
-          timeout: readTimeoutMs,
-          ...(signal ? { abortSignal: signal } : {}),
-        });
-        return readOperation(await clientOf(subscription).sendRequest(request));
-      } catch (error) {
-        throw toAzureError('arm', 'get operation', error);
-      }
-    },
-
-    async remove({ subscription, resourceGroup, name }, signal) {
-      await sendOnce('delete container group', onResponse =>
-        clientOf(subscription).containerGroups.beginDelete(resourceGroup, name, {
-          ...options(writeTimeoutMs, signal),
-          onResponse,
-        }),
-      );
-    },
-
-    async logs({ subscription, resourceGroup, name }, container, { tail, signal }) {
-      try {
-        const { containers } = clientOf(subscription);
-        const { content } = await containers.listLogs(resourceGroup, name, container, {
-          ...options(readTimeoutMs, signal),
-          ...(tail ? { tail } : {}),
-        });
-        return content ?? '';
-      } catch (error) {
-        throw toAzureError('arm', 'list logs', error);
-      }
-    },
+    get: (place, signal) => get(clients, place, signal),
+    put: (place, build, signal) => put(clients, place, build, signal),
+    operation: (url, signal) => operation(clients, url, signal),
+    remove: (place, signal) => remove(clients, place, signal),
+    logs: (place, container, options) => logs(clients, place, container, options),
   };
 }
 
-const options = (timeout: number, signal: AbortSignal | undefined) => ({
+interface Clients {
+  of(subscription: string): ContainerInstanceManagementClient;
+  /** One that sends this body whole, or not at all. */
+  sending(body: ContainerGroupBody, subscription: string): ContainerInstanceManagementClient;
+}
+
+function createClients(credential: TokenCredential, transport: HttpClient): Clients {
+  const kept = new Map<string, ContainerInstanceManagementClient>();
+  // Retries are the workflow's: the SDK's sleep in memory for as long as Retry-After says, and send a PUT again (measured).
+  const retryOptions = { maxRetries: 0 };
+  const create = (subscription: string, httpClient: HttpClient) =>
+    new ContainerInstanceManagementClient(credential, subscription, { httpClient, retryOptions });
+  return {
+    of(subscription) {
+      const client = kept.get(subscription) ?? create(subscription, transport);
+      kept.set(subscription, client);
+      return client;
+    },
+    sending: (body, subscription) => create(subscription, refusingDropped(transport, body)),
+  };
+}
+
+async function get(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  signal: AbortSignal | undefined,
+): Promise<ContainerGroupState | null> {
+  try {
+    const { containerGroups } = clients.of(subscription);
+    const group = await containerGroups.get(resourceGroup, name, timed(readTimeoutMs, signal));
+    // What passes for a group without tags would be taken for somebody else's.
+    if (!group.id) throw new Error('the answer is no container group');
+    return stateOf(group);
+  } catch (error) {
+    const found = toAzureError('arm', 'get container group', error);
+    if (found.status === 404 && found.code !== null && !absentParents.has(found.code)) return null;
+    throw found;
+  }
+}
+
+async function put(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  build: () => ContainerGroupBody,
+  signal: AbortSignal | undefined,
+): Promise<{ created: boolean; operationUrl: string | null }> {
+  const { status, headers } = await sendOnce('put container group', onResponse => {
+    const body = build();
+    const { containerGroups } = clients.sending(body, subscription);
+    const options = { ...timed(writeTimeoutMs, signal), onResponse };
+    return containerGroups.beginCreateOrUpdate(resourceGroup, name, body, options);
+  });
+  const operationUrl = headers.get('azure-asyncoperation') ?? headers.get('location') ?? null;
+  return { created: status === 201, operationUrl };
+}
+
+async function operation(
+  clients: Clients,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<OperationState> {
+  try {
+    refuseForeignOperation(url);
+    const [, subscription = ''] = /\/subscriptions\/([^/]+)/i.exec(url) ?? [];
+    const request = createPipelineRequest({ url, method: 'GET', timeout: readTimeoutMs });
+    if (signal) request.abortSignal = signal;
+    return readOperation(await clients.of(subscription).sendRequest(request));
+  } catch (error) {
+    throw toAzureError('arm', 'get operation', error);
+  }
+}
+
+async function remove(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  signal: AbortSignal | undefined,
+): Promise<'deleted' | 'accepted' | 'absent'> {
+  const { status } = await sendOnce('delete container group', onResponse => {
+    const options = { ...timed(writeTimeoutMs, signal), onResponse };
+    return clients.of(subscription).containerGroups.beginDelete(resourceGroup, name, options);
+  });
+  return status === 204 ? 'absent' : status === 202 ? 'accepted' : 'deleted';
+}
+
+async function logs(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  container: string,
+  { tail, timestamps, signal }: LogOptions,
+): Promise<string> {
+  try {
+    const { containers } = clients.of(subscription);
+    const { content } = await containers.listLogs(resourceGroup, name, container, {
+      ...timed(readTimeoutMs, signal),
+      ...(tail ? { tail } : {}),
+      ...(timestamps ? { timestamps } : {}),
+    });
+    return content ?? '';
+  } catch (error) {
+    throw toAzureError('arm', 'list logs', error);
+  }
+}
+
+/** What is missing then is not the group alone, which would mean that it may be made. */
+const absentParents = new Set(['SubscriptionNotFound', 'ResourceGroupNotFound']);
+
+const timed = (timeout: number, signal: AbortSignal | undefined) => ({
   requestOptions: { timeout },
   ...(signal ? { abortSignal: signal } : {}),
 });
+
+function refusingDropped(transport: HttpClient, built: ContainerGroupBody): HttpClient {
+  return {
+    async sendRequest(asked) {
+      if (typeof asked.body === 'string') refuseDropped(built, asked.body);
+      return transport.sendRequest(asked);
+    },
+  };
+}
 
 type Answer = Pick<PipelineResponse, 'status' | 'headers'>;
 
@@ -200,89 +215,17 @@ async function sendOnce(
   throw new Error(`${operation}: the SDK gave no answer`);
 }
 
-function readOperation({ status, headers, bodyAsText }: PipelineResponse): OperationState {
-  const body = parse(bodyAsText);
-  if (status >= 400)
-    throw new AzureError({
-      kind: 'arm',
-      operation: 'get operation',
-      status,
-      code: body.error?.code ?? null,
-      message: body.error?.message ?? `ARM answered ${status}`,
-      retryAfterMs: retryAfter(headers.get('retry-after')),
-      requestId: headers.get('x-ms-request-id') ?? null,
-    });
-  const { error } = body;
-  return {
-    status: body.status ?? '',
-    events: (body.properties?.events ?? []).map(eventOf),
-    ...(error ? { error: { code: error.code ?? '', message: error.message ?? '' } } : {}),
-  };
+function readOperation(answer: PipelineResponse): OperationState {
+  const body = parse(answer.bodyAsText);
+  const state = answer.status < 400 ? operationStateOf(body) : null;
+  if (state) return state;
+  throw errorOfAnswer('arm', 'get operation', answer, body);
 }
 
-interface OperationBody {
-  status?: string;
-  error?: { code?: string; message?: string };
-  properties?: { events?: RawEvent[] };
-}
-
-function parse(text: string | null | undefined): OperationBody {
+function parse(text: string | null | undefined) {
   try {
-    return JSON.parse(text ?? '{}');
+    return JSON.parse(text ?? '');
   } catch {
-    return {};
+    return null;
   }
-}
-
-type RawEvent = Omit<SdkEvent, 'lastTimestamp' | 'firstTimestamp'> & { lastTimestamp?: Date | string };
-
-function eventOf({ name, message, type, count, lastTimestamp }: RawEvent): AciEvent {
-  const last = lastTimestamp instanceof Date ? lastTimestamp.toISOString() : lastTimestamp;
-  return {
-    name: name ?? '',
-    message: message ?? '',
-    type: type ?? '',
-    count: count ?? 1,
-    ...(last ? { lastTimestamp: last } : {}),
-  };
-}
-
-function stateOf(group: ContainerGroup): ContainerGroupState {
-  const { provisioningState, instanceView, ipAddress } = group;
-  return {
-    id: group.id ?? '',
-    tags: group.tags ?? {},
-    ...(provisioningState ? { provisioningState } : {}),
-    ...(instanceView?.state ? { state: instanceView.state } : {}),
-    ...(ipAddress
-      ? {
-          ipAddress: {
-            ...(ipAddress.ip ? { ip: ipAddress.ip } : {}),
-            ...(ipAddress.fqdn ? { fqdn: ipAddress.fqdn } : {}),
-          },
-        }
-      : {}),
-    events: (instanceView?.events ?? []).map(eventOf),
-    containers: group.containers.map(containerOf),
-  };
-}
-
-function containerOf({ name, instanceView }: ContainerGroup['containers'][number]): ContainerState {
-  const { currentState, previousState, restartCount, events } = instanceView ?? {};
-  return {
-    name,
-    ...momentOf(currentState),
-    restartCount: restartCount ?? 0,
-    ...(previousState ? { previousState: momentOf(previousState) } : {}),
-    events: (events ?? []).map(eventOf),
-  };
-}
-
-function momentOf(moment: { state?: string; detailStatus?: string; exitCode?: number } | undefined) {
-  const { state, detailStatus, exitCode } = moment ?? {};
-  return {
-    ...(state ? { state } : {}),
-    ...(detailStatus ? { detailStatus } : {}),
-    ...(exitCode !== undefined ? { exitCode } : {}),
-  };
 }

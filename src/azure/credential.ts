@@ -8,53 +8,62 @@ import {
 import type { AzureSettings } from '../config.ts';
 import { toAzureError } from './failure.ts';
 
-const tokenTimeoutMs = 10_000;
-// The SDK's own would sleep for as long as Retry-After says, and no signal wakes them (measured).
-const retryOptions = { maxRetries: 0 };
-
 /**
  * Slipway's own identity: by a federated token file, else a client secret, else the platform's managed identity. Chosen
  * by what is set, not by trying one after another.
  */
 export function createAzureCredential(settings: AzureSettings, httpClient: HttpClient): TokenCredential {
-  return new SteadyCredential(chooseCredential(settings, httpClient));
+  // Made anew each time: theirs keep a token until five minutes before its end, also one that Azure refuses (measured).
+  return new SteadyCredential({
+    getToken: (scopes, options) => chooseCredential(settings, httpClient).getToken(scopes, options),
+  });
 }
 
-function chooseCredential(
-  { tenantId, clientId, clientSecret, federatedTokenFile }: AzureSettings,
-  httpClient: HttpClient,
-): TokenCredential {
-  if (federatedTokenFile && tenantId && clientId)
-    return new WorkloadIdentityCredential({
-      tenantId,
-      clientId,
-      tokenFilePath: federatedTokenFile,
-      httpClient,
-      retryOptions,
-    });
+function chooseCredential(settings: AzureSettings, httpClient: HttpClient): TokenCredential {
+  const { tenantId, clientId, clientSecret, federatedTokenFile: tokenFilePath } = settings;
+  // Whoever needs the token comes again; the SDK would sleep for as long as Retry-After says.
+  const options = { httpClient, retryOptions: { maxRetries: 0 } };
+  if (tokenFilePath && tenantId && clientId)
+    return new WorkloadIdentityCredential({ tenantId, clientId, tokenFilePath, ...options });
   if (clientSecret && tenantId && clientId)
-    return new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), {
-      httpClient,
-      retryOptions,
-    });
-  return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
+    return new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), options);
+  return new ManagedIdentityCredential({ ...(clientId ? { clientId } : {}), ...options });
+}
+
+/** The clients' transport: a token that Azure refused is not kept, so that the next call asks for a fresh one. */
+export function forgetRefused(transport: HttpClient, credential: TokenCredential): HttpClient {
+  return {
+    async sendRequest(asked) {
+      const answer = await transport.sendRequest(asked);
+      const token = asked.headers.get('authorization')?.replace(/^Bearer /, '');
+      if (answer.status === 401 && token && credential instanceof SteadyCredential) credential.forget(token);
+      return answer;
+    },
+  };
 }
 
 interface Entry {
-  token: AccessToken;
-  /** Unix milliseconds from which a new one is asked for. */
+  token: string;
+  expiresAt: number;
+  /** From when on a new one is asked for. */
   refreshAt: number;
 }
 
+const tokenTimeoutMs = 10_000;
+// What is still valid is not held up for long by an identity endpoint that is not well.
+const earlyTimeoutMs = 1_000;
+const earlyPauseMs = 30_000;
+const marginMs = 5_000;
+
 /**
- * Keeps tokens so that the SDKs' own refresh never fails in the background: theirs is not awaited and ends the process
- * when the identity endpoint is out for longer than a token lives (measured). One request per scope at a time.
+ * Keeps tokens, so that an identity endpoint that is out is noticed only when the last token ends. One request per scope
+ * at a time, which is not the asker's to abort: others wait for the same token.
  */
 export class SteadyCredential implements TokenCredential {
   readonly #source: TokenCredential;
   readonly #timeoutMs: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #asking = new Map<string, Promise<AccessToken>>();
+  readonly #asking = new Map<string, Promise<Entry>>();
 
   constructor(source: TokenCredential, timeoutMs = tokenTimeoutMs) {
     this.#source = source;
@@ -62,48 +71,71 @@ export class SteadyCredential implements TokenCredential {
   }
 
   async getToken(scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
-    const key = [...[scopes].flat(), options?.claims ?? '', options?.tenantId ?? ''].join(' ');
-    const entry = this.#entries.get(key);
-    const now = Date.now();
-    if (entry && now < entry.refreshAt) return entry.token;
-    try {
-      return await this.#ask(key, scopes, options);
-    } catch (error) {
-      if (entry && now < entry.token.expiresOnTimestamp) return entry.token;
-      throw toAzureError('identity', 'getToken', error);
-    }
+    const { token } = await this.#entry(scopes, options);
+    // To the SDKs every token has ended: so they ask here each time and wait, and never refresh behind our back. That
+    // refresh is not awaited, and ends the process when it fails for longer than a token lives (measured).
+    return { token, expiresOnTimestamp: 0 };
   }
 
-  #ask(key: string, scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
+  /** Azure refused it. */
+  forget(token: string): void {
+    for (const [key, entry] of this.#entries) if (entry.token === token) this.#entries.delete(key);
+  }
+
+  async #entry(scopes: string | string[], options: GetTokenOptions | undefined): Promise<Entry> {
+    const key = [...[scopes].flat(), options?.claims ?? '', options?.tenantId ?? ''].join(' ');
+    const kept = this.#entries.get(key);
+    const now = Date.now();
+    if (kept && now < kept.refreshAt) return kept;
+    const asked = this.#ask(key, scopes, options);
+    if (!kept || now >= kept.expiresAt - marginMs) return asked;
+    const early = asked.catch(() => {
+      kept.refreshAt = now + earlyPauseMs;
+      return kept;
+    });
+    return Promise.race([early, after(earlyTimeoutMs, kept)]);
+  }
+
+  #ask(key: string, scopes: string | string[], options: GetTokenOptions | undefined): Promise<Entry> {
     const asking =
       this.#asking.get(key) ?? this.#fetch(key, scopes, options).finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking;
   }
 
-  async #fetch(key: string, scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
-    // Not the asker's signal: others wait for the same token.
-    const { claims, tenantId } = options ?? {};
-    const signal = AbortSignal.timeout(this.#timeoutMs);
-    const asked = this.#source.getToken(scopes, {
-      abortSignal: signal,
-      ...(claims ? { claims } : {}),
-      ...(tenantId ? { tenantId } : {}),
-    });
-    const found = await Promise.race([asked, expiry(signal)]);
-    if (!found) throw new Error('the identity endpoint gave no token');
-    const { token, expiresOnTimestamp } = found;
-    const life = expiresOnTimestamp - Date.now();
-    // What the SDKs see never nears its end, so their refresh has nothing to do; ours is at half of its life.
-    const kept = { token, expiresOnTimestamp };
-    this.#entries.set(key, { token: kept, refreshAt: Date.now() + life * (0.45 + Math.random() * 0.1) });
-    return kept;
+  async #fetch(key: string, scopes: string | string[], options: GetTokenOptions = {}): Promise<Entry> {
+    const { claims, tenantId } = options;
+    try {
+      const found = await inTime(this.#timeoutMs, abortSignal =>
+        this.#source.getToken(scopes, {
+          abortSignal,
+          ...(claims ? { claims } : {}),
+          ...(tenantId ? { tenantId } : {}),
+        }),
+      );
+      if (!found) throw new Error('the identity endpoint gave no token');
+      const { token, expiresOnTimestamp: expiresAt } = found;
+      const now = Date.now();
+      const entry = { token, expiresAt, refreshAt: now + (expiresAt - now) * (0.45 + Math.random() * 0.1) };
+      this.#entries.set(key, entry);
+      return entry;
+    } catch (error) {
+      throw toAzureError('identity', 'getToken', error);
+    }
   }
 }
 
-/** Not every source minds its signal. */
-function expiry(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('the identity endpoint gave no answer in time')));
+/** Not every credential heeds its signal: the platform's does not. */
+function inTime<T>(ms: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(ms);
+  const late = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () =>
+      reject(Object.assign(new Error('the identity endpoint gave no answer in time'), { code: 'ETIMEDOUT' })),
+    );
   });
+  return Promise.race([ask(signal), late]);
+}
+
+function after<T>(ms: number, value: T): Promise<T> {
+  return new Promise(resolve => setTimeout(resolve, ms, value).unref());
 }

@@ -10,7 +10,8 @@ export function createRegistryToken(credential: TokenCredential): (signal: Abort
   return async signal => {
     try {
       const found = await credential.getToken(scope, { abortSignal: signal });
-      return new Secret(found?.token ?? '');
+      if (!found) throw new Error('the identity endpoint gave no token');
+      return new Secret(found.token);
     } catch (error) {
       throw toAzureError('identity', 'get registry token', error);
     }

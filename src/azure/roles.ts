@@ -5,61 +5,40 @@ import {
   createPipelineRequest,
   type HttpClient,
 } from '@azure/core-rest-pipeline';
-import { AzureError, retryAfter, toAzureError } from './failure.ts';
-import { arm } from './routes.ts';
+import { formatArmId, parseArmId } from '../arm-id.ts';
+import { forgetRefused } from './credential.ts';
+import { AzureError, errorOfAnswer, refuseCall, toAzureError } from './failure.ts';
+import { type Assignment, judgePull, type PullRoleParts, type RoleDefinition } from './pull-roles.ts';
 
 /** What is known of an identity's right to pull from a registry. */
 export type PullRole =
   | { state: 'granted' | 'missing'; principalId: string; grantedAt?: Date }
-  /** It could not be read: not ours to see, or the registry's id is not known. */
+  /** It could not be read, or depends on the repository: not ours to see, or the registry's id is not known. */
   | { state: 'unknown'; principalId?: string }
   | { state: 'identityNotFound' };
 
 export interface Roles {
+  /** Throws `AzureError` where Resource Manager does not answer. What it refuses to show is `unknown`. */
   pullRole(asked: { identityId: string; registryId: string | null; signal?: AbortSignal }): Promise<PullRole>;
 }
 
+const arm = 'https://management.azure.com';
 const timeoutMs = 20_000;
 
-/** Roles that let their holder pull: AcrPull, AcrPush, Container Registry Repository Reader and Writer, Contributor, Owner. */
-const legacyRoles = new Set([
-  '7f951dda-4ed3-4680-a7ca-43fe172d538d',
-  '8311e382-0749-4cb8-b61a-304f252e45ec',
-  'b24988ac-6180-42a0-ab88-20f7382dd24c',
-  '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
-]);
-/** Where the registry is in ABAC mode the roles above do not count (documented). */
-const abacRoles = new Set(['b93aa761-3e63-49ed-ac28-beffa264f7ac', '2a1e307c-b015-4ebd-883e-5b7698a07328']);
-
-export function createRoles({
-  credential,
-  transport,
-}: {
-  credential: TokenCredential;
-  transport: HttpClient;
-}): Roles {
+export function createRoles(options: { credential: TokenCredential; transport: HttpClient }): Roles {
+  const { credential } = options;
+  const transport = forgetRefused(options.transport, credential);
   const pipeline = createEmptyPipeline();
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: `${arm}/.default` }));
 
-  async function read<T>(path: string, signal: AbortSignal | undefined): Promise<T> {
+  async function read<T extends object>(path: string, signal?: AbortSignal): Promise<T> {
     try {
-      const request = createPipelineRequest({
-        url: `${arm}${path}`,
-        timeout: timeoutMs,
-        ...(signal ? { abortSignal: signal } : {}),
-      });
-      const { status, bodyAsText, headers } = await pipeline.sendRequest(transport, request);
-      if (status < 400) return JSON.parse(bodyAsText || '{}');
-      const { code = null, message = `ARM answered ${status}` } = errorOf(bodyAsText);
-      throw new AzureError({
-        kind: 'arm',
-        operation: 'read roles',
-        status,
-        code,
-        message,
-        retryAfterMs: retryAfter(headers.get('retry-after')),
-        requestId: null,
-      });
+      const request = createPipelineRequest({ url: `${arm}${path}`, timeout: timeoutMs });
+      if (signal) request.abortSignal = signal;
+      const answer = await pipeline.sendRequest(transport, request);
+      const body = parse(answer.bodyAsText);
+      if (answer.status < 400 && body) return body;
+      throw errorOfAnswer('arm', 'read roles', answer, body);
     } catch (error) {
       throw toAzureError('arm', 'read roles', error);
     }
@@ -67,40 +46,44 @@ export function createRoles({
 
   return {
     async pullRole({ identityId, registryId, signal }) {
-      const identity = await readable(
-        read<{ properties: { principalId: string } }>(`${pathOf(identityId)}?api-version=2023-01-31`, signal),
-      );
+      const id = pathOf(identityId, 'Microsoft.ManagedIdentity/userAssignedIdentities');
+      const identity = await readable(read<Identity>(`${id}?api-version=2023-01-31`, signal));
       if (identity === 'absent') return { state: 'identityNotFound' };
-      if (identity === 'hidden') return { state: 'unknown' };
-      const { principalId } = identity.properties;
-      if (!registryId) return { state: 'unknown', principalId };
+      const principalId = identity === 'hidden' ? undefined : identity.properties?.principalId;
+      if (principalId === undefined) return { state: 'unknown' };
+      if (registryId === null) return { state: 'unknown', principalId };
 
+      const scope = pathOf(registryId, 'Microsoft.ContainerRegistry/registries');
       const [registry, assignments] = await Promise.all([
-        readable(read<Registry>(`${pathOf(registryId)}?api-version=2025-04-01`, signal)),
-        readable(
-          read<Assignments>(
-            `${pathOf(registryId)}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=${encodeURIComponent(`assignedTo('${principalId}')`)}`,
-            signal,
-          ),
-        ),
+        // Older versions of the API do not tell the mode.
+        readable(read<Registry>(`${scope}?api-version=2025-11-01`, signal)),
+        readable(read<Assignments>(assignmentsOf(scope, principalId), signal)),
       ]);
       if (typeof registry === 'string' || typeof assignments === 'string')
         return { state: 'unknown', principalId };
-      return judge(registry, assignments, principalId);
+      const parts: PullRoleParts = {
+        scope,
+        mode: /abac/i.test(registry.properties?.roleAssignmentMode ?? '') ? 'abac' : 'legacy',
+        assignments: assignments.value ?? [],
+        whole: !assignments.nextLink,
+        readRole: async name => {
+          const role = await readable(read<RoleDefinition>(definitionOf(scope, name), signal));
+          return typeof role === 'string' ? null : role;
+        },
+      };
+      return { principalId, ...(await judgePull(parts)) };
     },
   };
 }
 
-/** An id stays a path, whatever is in it. */
-const pathOf = (id: string) => encodeURI(id).replace(/[?#]/g, encodeURIComponent);
+const authorization = (scope: string, rest: string) =>
+  `${scope}/providers/Microsoft.Authorization/${rest}api-version=2022-04-01`;
+const definitionOf = (scope: string, name: string) => authorization(scope, `roleDefinitions/${name}?`);
+const assignmentsOf = (scope: string, principalId: string) =>
+  authorization(scope, `roleAssignments?$filter=${encodeURIComponent(`assignedTo('${principalId}')`)}&`);
 
-/** Gateways answer in html. */
-function errorOf(text: string | null | undefined): { code?: string; message?: string } {
-  try {
-    return JSON.parse(text || '{}').error ?? {};
-  } catch {
-    return {};
-  }
+interface Identity {
+  properties?: { principalId?: string };
 }
 
 interface Registry {
@@ -108,17 +91,15 @@ interface Registry {
 }
 
 interface Assignments {
-  value: { properties: { roleDefinitionId: string; principalId: string; createdOn?: string } }[];
+  value?: Assignment[];
+  nextLink?: string | null;
 }
 
-function judge(registry: Registry, { value }: Assignments, principalId: string): PullRole {
-  const roles = /abac/i.test(registry.properties?.roleAssignmentMode ?? '') ? abacRoles : legacyRoles;
-  const granting = value.find(({ properties }) =>
-    roles.has(properties.roleDefinitionId.split('/').at(-1)?.toLowerCase() ?? ''),
-  );
-  if (!granting) return { state: 'missing', principalId };
-  const { createdOn } = granting.properties;
-  return { state: 'granted', principalId, ...(createdOn ? { grantedAt: new Date(createdOn) } : {}) };
+/** The path of a resource, made anew from the parts of its id. */
+function pathOf(id: string, type: string): string {
+  const parsed = parseArmId(id);
+  if (parsed?.type.toLowerCase() === type.toLowerCase()) return formatArmId(parsed);
+  throw toAzureError('arm', 'read roles', refuseCall(`this is no id of ${type}`));
 }
 
 /** What Slipway's own identity may not read says nothing about the other. */
@@ -128,5 +109,13 @@ async function readable<T>(reading: Promise<T>): Promise<T | 'absent' | 'hidden'
   } catch (error) {
     if (!(error instanceof AzureError) || error.retryable || error.status === null) throw error;
     return error.status === 404 ? 'absent' : 'hidden';
+  }
+}
+
+function parse(text: string | null | undefined) {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return null;
   }
 }

@@ -1,51 +1,95 @@
-/** What is called on Azure Resource Manager, and nothing else: a name that is a path matches none of these. */
-const name = '[A-Za-z0-9_()-](?:[A-Za-z0-9_.()-]{0,88}[A-Za-z0-9_()-])?';
-const guid = '[0-9A-Fa-f-]{36}';
-const group = `/subscriptions/${guid}/resourceGroups/${name}/providers`;
-const containerGroup = `${group}/Microsoft\\.ContainerInstance/containerGroups/${name}`;
+import { refuseCall } from './failure.ts';
 
-const armRoutes = [
-  containerGroup,
-  `${containerGroup}/containers/${name}/logs`,
-  // Operation addresses come from ARM; both forms are seen (recorded traffic and examples).
-  `/subscriptions/${guid}/providers/Microsoft\\.ContainerInstance/locations/[A-Za-z0-9]+/operations/[A-Za-z0-9-]+`,
-  `${group}/Microsoft\\.ContainerInstance/locations/[A-Za-z0-9]+/operations/[A-Za-z0-9-]+`,
-  `${group}/Microsoft\\.ManagedIdentity/userAssignedIdentities/${name}`,
-  `${group}/Microsoft\\.ContainerRegistry/registries/${name}`,
-  `${group}/Microsoft\\.ContainerRegistry/registries/${name}/providers/Microsoft\\.Authorization/roleAssignments`,
-].map(route => new RegExp(`^${route}$`, 'i'));
-
-// Always with a version: `.` as one would read the latest.
-const vaultRoutes = [
-  /^\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-f]{32}$/,
-  /^\/secrets\/[0-9A-Za-z-]{1,127}\/versions$/,
-];
-
-const loginRoutes = [
-  /^\/[0-9A-Za-z.-]+\/(?:oauth2\/v2\.0\/token|v2\.0\/\.well-known\/openid-configuration)$/,
-  /^\/common\/discovery\/instance$/,
-];
-
-export const arm = 'https://management.azure.com';
-const login = 'https://login.microsoftonline.com';
-/** Managed identity endpoints of the platform are plain http on the machine itself. */
-const identityHosts = /^http:\/\/(?:169\.254\.169\.254|127\.0\.0\.1(?::\d+)?|localhost(?::\d+)?)$/;
-
-/** The call was not made, and will not be later. */
-export const notSent = 'NotSent';
-
-/** Throws, with the code `NotSent`, before a byte is sent where the origin or the path is not one of ours. */
-export function refuseForeign(address: string, method: string, vaults: ReadonlySet<string>): void {
-  const url = URL.parse(address);
-  if (!url) throw refusal('this is no address');
-  const routes = routesOf(url, vaults);
-  if (!routes) throw refusal(`${url.host} is no Azure of ours`);
-  if (routes.some(route => route.test(decoded(url.pathname)))) return;
-  throw refusal(`${method} on ${url.host} has a path that Slipway never calls`);
+/** What is called on Azure, and nothing else: a name that is a path matches none of these. */
+interface Route {
+  methods: readonly string[];
+  path: RegExp;
 }
 
-export const refusal = (why: string) =>
-  Object.assign(new Error(`${why}: the call was not made`), { code: notSent });
+const name = '[A-Za-z0-9_()-](?:[A-Za-z0-9_.()-]{0,88}[A-Za-z0-9_()-])?';
+const guid = '[0-9A-Fa-f-]{36}';
+const subscription = `/subscriptions/${guid}`;
+const group = `${subscription}/resourceGroups/${name}/providers`;
+const containerGroup = `${group}/Microsoft\\.ContainerInstance/containerGroups/${name}`;
+const registry = `${group}/Microsoft\\.ContainerRegistry/registries/${name}`;
+const operation = 'Microsoft\\.ContainerInstance/locations/[A-Za-z0-9]+/operations/[A-Za-z0-9-]+';
+
+// ARM tells paths apart without case (recorded traffic).
+const armRoute = (methods: string, path: string): Route => ({
+  methods: methods.split(' '),
+  path: new RegExp(`^${path}$`, 'i'),
+});
+
+// Their addresses come from ARM; both forms are seen (recorded traffic and examples).
+const operationRoutes = [
+  armRoute('GET', `${subscription}/providers/${operation}`),
+  armRoute('GET', `${group}/${operation}`),
+];
+
+const armRoutes = [
+  armRoute('GET PUT DELETE', containerGroup),
+  armRoute('GET', `${containerGroup}/containers/${name}/logs`),
+  ...operationRoutes,
+  armRoute('GET', `${group}/Microsoft\\.ManagedIdentity/userAssignedIdentities/${name}`),
+  armRoute('GET', registry),
+  armRoute('GET', `${registry}/providers/Microsoft\\.Authorization/roleAssignments`),
+  armRoute('GET', `${registry}/providers/Microsoft\\.Authorization/roleDefinitions/${guid}`),
+];
+
+const vaultRoutes: Route[] = [
+  { methods: ['GET'], path: /^\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-f]{32}$/ },
+  { methods: ['GET'], path: /^\/secrets\/[0-9A-Za-z-]{1,127}\/versions$/ },
+];
+
+const loginRoutes: Route[] = [
+  { methods: ['POST'], path: /^\/[0-9A-Za-z.-]+\/oauth2\/v2\.0\/token$/ },
+  { methods: ['GET'], path: /^\/[0-9A-Za-z.-]+\/v2\.0\/\.well-known\/openid-configuration$/ },
+  { methods: ['GET'], path: /^\/common\/discovery\/instance$/ },
+];
+
+/** The platform's token endpoint, of virtual machines and of container services. */
+const identityRoutes: Route[] = [
+  { methods: ['GET'], path: /^\/metadata\/identity\/oauth2\/token\/?$/ },
+  { methods: ['GET'], path: /^\/msi\/token\/?$/ },
+];
+
+const arm = 'https://management.azure.com';
+const login = 'https://login.microsoftonline.com';
+/** It is plain http, and no further away than the machine's own link. */
+const identityOrigin = /^http:\/\/(?:169\.254\.\d{1,3}\.\d{1,3}|127\.0\.0\.1|localhost)(?::\d+)?$/;
+
+/** Throws before a byte is sent where the origin or the path is not one of ours. */
+export function refuseForeign(address: string, method: string, vaults: ReadonlySet<string>): void {
+  const url = parse(address);
+  const routes = routesOf(url.origin, vaults);
+  if (!routes) throw refuseCall(`${url.host || address} is no Azure of ours`);
+  if (!routes.some(route => matches(route, method, url)))
+    throw refuseCall(`${method} on ${url.host} has a path that Slipway never calls`);
+}
+
+/** The address of an operation comes from outside, and Slipway's token goes there. */
+export function refuseForeignOperation(address: string): void {
+  const url = parse(address);
+  if (url.origin !== arm || !operationRoutes.some(route => matches(route, 'GET', url)))
+    throw refuseCall('the address of the operation is none of Azure Resource Manager');
+}
+
+function parse(address: string): URL {
+  const url = URL.parse(address);
+  if (!url || url.username || url.password) throw refuseCall('what should be called is no plain address');
+  return url;
+}
+
+function routesOf(origin: string, vaults: ReadonlySet<string>): readonly Route[] | null {
+  if (origin === arm) return armRoutes;
+  if (origin === login) return loginRoutes;
+  if (vaults.has(origin)) return vaultRoutes;
+  return identityOrigin.test(origin) ? identityRoutes : null;
+}
+
+function matches({ methods, path }: Route, method: string, url: URL): boolean {
+  return methods.includes(method) && path.test(decoded(url.pathname));
+}
 
 function decoded(path: string): string {
   try {
@@ -53,11 +97,4 @@ function decoded(path: string): string {
   } catch {
     return path;
   }
-}
-
-function routesOf(url: URL, vaults: ReadonlySet<string>): readonly RegExp[] | null {
-  if (url.origin === arm) return armRoutes;
-  if (url.origin === login) return loginRoutes;
-  if (vaults.has(url.origin)) return vaultRoutes;
-  return identityHosts.test(url.origin) ? [/^\//] : null;
 }

@@ -28,11 +28,11 @@ export function createTransport({ dispatcher, vaults }: TransportOptions): HttpC
   return {
     async sendRequest(asked) {
       refuseForeign(asked.url, asked.method, origins);
-      const signal = deadline(asked);
+      using deadline = startDeadline(asked);
       try {
-        return await send(asked, dispatcher, signal);
+        return await send(asked, dispatcher, deadline.signal);
       } catch (error) {
-        throw toRestError(error, asked, signal);
+        throw toRestError(error, asked, deadline.signal);
       }
     },
   };
@@ -47,7 +47,7 @@ async function send(
   // Answers are small and read as text.
   delete headers['Accept-Encoding'];
   const answer = await request(asked.url, {
-    method: asked.method as Dispatcher.HttpMethod,
+    method: asked.method,
     headers,
     body: bodyOf(asked),
     dispatcher,
@@ -81,29 +81,32 @@ function headersOf(headers: Record<string, string | string[] | undefined>) {
   return createHttpHeaders(Object.fromEntries(known));
 }
 
-function deadline({ timeout, abortSignal }: PipelineRequest): AbortSignal {
+/** The asker's signal and the call's own time; disposed with the call, since the asker's may outlive thousands. */
+function startDeadline({ timeout, abortSignal }: PipelineRequest): { signal: AbortSignal } & Disposable {
   const own = AbortSignal.timeout(timeout > 0 ? timeout : defaultTimeoutMs);
-  if (!abortSignal) return own;
-  // Holds its sources weakly: a listener would stay on a signal that outlives the call.
-  if (abortSignal instanceof AbortSignal) return AbortSignal.any([own, abortSignal]);
-  const controller = new AbortController();
-  if (abortSignal.aborted) controller.abort();
-  else abortSignal.addEventListener('abort', () => controller.abort());
-  return AbortSignal.any([own, controller.signal]);
+  const asker = new AbortController();
+  const abort = () => asker.abort();
+  if (abortSignal?.aborted) abort();
+  abortSignal?.addEventListener('abort', abort);
+  return {
+    signal: AbortSignal.any([own, asker.signal]),
+    [Symbol.dispose]: () => abortSignal?.removeEventListener('abort', abort),
+  };
 }
 
 /** The SDKs' policies read `code`; the request, which holds secrets, is not put on the error. */
 function toRestError(error: unknown, asked: PipelineRequest, signal: AbortSignal): Error {
-  if (error instanceof RestError) return error;
-  if (signal.aborted && asked.abortSignal?.aborted)
+  if (asked.abortSignal?.aborted)
     return Object.assign(new Error('the call was aborted'), { name: 'AbortError' });
   const code = signal.aborted ? 'ETIMEDOUT' : codeOf(error);
-  const host = new URL(asked.url).host;
-  return new RestError(`${asked.method} ${host}: ${code}`, { code });
+  const { host } = new URL(asked.url);
+  return new RestError(`${asked.method} ${host}: ${code ?? reasonOf(error)}`, code ? { code } : {});
 }
 
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'UNKNOWN';
+function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
   if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.cause ? codeOf(error.cause) : error.message;
+  return codeOf(error.cause);
 }
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : 'it failed');

@@ -2,7 +2,8 @@ import type { TokenCredential } from '@azure/core-auth';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { SecretClient, type SecretProperties } from '@azure/keyvault-secrets';
 import { Secret } from '../secret.ts';
-import { AzureError, toAzureError } from './failure.ts';
+import { forgetRefused } from './credential.ts';
+import { AzureError, refuseCall, toAzureError } from './failure.ts';
 
 /** One version of a secret, without its value. */
 export interface SecretVersion {
@@ -22,41 +23,48 @@ export interface Vault {
 }
 
 const timeoutMs = 5_000;
+// Of 25 versions each, as Key Vault answers; what has more pages goes in circles.
+const mostPages = 200;
 
-export function createVault({
-  credential,
-  transport,
-}: {
-  credential: TokenCredential;
-  transport: HttpClient;
-}): Vault {
+export function createVault(options: { credential: TokenCredential; transport: HttpClient }): Vault {
+  const { credential } = options;
+  const httpClient = forgetRefused(options.transport, credential);
   const clients = new Map<string, SecretClient>();
+
   // Kept: a client asks for the vault's challenge once.
-  const clientOf = (url: string) => {
+  function clientOf(url: string): SecretClient {
     const client =
-      clients.get(url) ??
-      new SecretClient(url, credential, { httpClient: transport, retryOptions: { maxRetries: 0 } });
+      clients.get(url) ?? new SecretClient(url, credential, { httpClient, retryOptions: { maxRetries: 0 } });
     clients.set(url, client);
     return client;
-  };
+  }
+
   return {
     async properties(vaultUrl, name, signal) {
+      // The SDK's pages lose the reason of a refusal (measured).
+      let body: unknown;
+      const onResponse = (raw: { parsedBody?: unknown }) => {
+        body = raw.parsedBody;
+      };
       try {
-        const versions: SecretVersion[] = [];
-        for await (const properties of clientOf(vaultUrl).listPropertiesOfSecretVersions(
-          name,
-          options(signal),
-        ))
-          versions.push(versionOf(properties));
+        requireName(name);
+        const asked = { ...timed(signal), onResponse };
+        const versions = await readPages(
+          clientOf(vaultUrl).listPropertiesOfSecretVersions(name, asked),
+          signal,
+        );
         if (versions.length === 0) throw notFound(name);
         return versions.sort((a, b) => b.createdOn.getTime() - a.createdOn.getTime());
       } catch (error) {
-        throw toAzureError('vault', 'list versions', error);
+        throw toAzureError('vault', 'list versions', error, body);
       }
     },
+
     async value(vaultUrl, name, version, signal) {
       try {
-        const { value } = await clientOf(vaultUrl).getSecret(name, { version, ...options(signal) });
+        requireName(name);
+        if (!/^[0-9a-f]{32}$/.test(version)) throw refuseCall('a secret is read by the id of its version');
+        const { value } = await clientOf(vaultUrl).getSecret(name, { version, ...timed(signal) });
         return new Secret(value ?? '');
       } catch (error) {
         throw toAzureError('vault', 'get secret', error);
@@ -65,19 +73,31 @@ export function createVault({
   };
 }
 
-const options = (signal: AbortSignal | undefined) => ({
+const timed = (signal: AbortSignal | undefined) => ({
   requestOptions: { timeout: timeoutMs },
   ...(signal ? { abortSignal: signal } : {}),
 });
 
-function versionOf({
-  version,
-  tags,
-  enabled,
-  createdOn,
-  expiresOn,
-  notBefore,
-}: SecretProperties): SecretVersion {
+function requireName(name: string): void {
+  if (!/^[0-9A-Za-z-]{1,127}$/.test(name)) throw refuseCall('the name of the secret is none of Key Vault');
+}
+
+type Pages = ReturnType<SecretClient['listPropertiesOfSecretVersions']>;
+
+/** The SDK's further pages know neither the deadline nor the signal (measured). */
+async function readPages(pages: Pages, signal: AbortSignal | undefined): Promise<SecretVersion[]> {
+  const versions: SecretVersion[] = [];
+  let count = 0;
+  for await (const page of pages.byPage()) {
+    signal?.throwIfAborted();
+    if (++count > mostPages) throw new Error('the list of versions does not end');
+    versions.push(...page.map(versionOf));
+  }
+  return versions;
+}
+
+function versionOf(properties: SecretProperties): SecretVersion {
+  const { version, tags, enabled, createdOn, expiresOn, notBefore } = properties;
   return {
     version: version ?? '',
     tags: tags ?? {},
