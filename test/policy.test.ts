@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import { canonicalRegistry } from '../src/hosts.ts';
 import { bind, type SecretProperties } from '../src/policy/bind.ts';
 import { type Ask, decide } from '../src/policy/decide.ts';
-import { matchesGlob } from '../src/policy/glob.ts';
+import { matchesGlob, secretGlobsMeet } from '../src/policy/glob.ts';
 import { loadPolicy, PolicyError } from '../src/policy/load.ts';
 import { callerOf } from '../src/policy/principals.ts';
 import type { Caller } from '../src/schemas/principal.ts';
@@ -64,17 +64,37 @@ t.test('the embedded policy loads, passes its own tests, and has one digest what
   const path = join(temporaryDirectory(t), 'policy.json');
   writeFileSync(path, JSON.stringify(embedded.policy, null, 4));
   t.equal(loadPolicy(path).digest, embedded.digest);
+  const turned = Object.fromEntries(Object.entries(embedded.policy).reverse());
+  writeFileSync(path, JSON.stringify(turned));
+  t.equal(loadPolicy(path).digest, embedded.digest, 'the order of members says nothing');
+  writeFileSync(path, JSON.stringify({ ...turned, expect: [] }));
+  t.not(loadPolicy(path).digest, embedded.digest, 'its content does');
 });
+
+function refusal(path: string): PolicyError {
+  try {
+    loadPolicy(path);
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
+  throw new Error(`${path} was loaded`);
+}
+
+/** The first line, counted from one, where two texts differ. */
+function changedLine(before: string, after: string): number {
+  const lines = before.split('\n');
+  return after.split('\n').findIndex((line, index) => line !== lines[index]) + 1;
+}
 
 t.test('a policy that cannot be used says where, by line', async t => {
   const directory = temporaryDirectory(t);
-  const line = (content: string, part: string) => content.slice(0, content.indexOf(part)).split('\n').length;
   const cases: [string, string, string, RegExp][] = [
     [
       'an unknown member',
       'vaults: [demo-vault]',
       'vaults: [demo-vault]\n    colour: red',
-      /colour|additional/i,
+      /:18: \/teams\/demo\/colour is not a member/,
     ],
     ['a vault that is not there', 'vaults: [demo-vault]', 'vaults: [no-vault]', /'no-vault'/],
     ['a target that is not there', 'targets: [demo]', 'targets: [nowhere]', /'nowhere'/],
@@ -93,6 +113,31 @@ t.test('a policy that cannot be used says where, by line', async t => {
     ],
     ['a default that is not there', 'credential: company-registry', 'credential: never-was', /'never-was'/],
     [
+      'globs that can name one secret both ways',
+      'workloadSecrets: [orders-db]',
+      'workloadSecrets: ["*-pull"]',
+      /'\*-pull' and the registry secret 'dockerhub-pull'/,
+    ],
+    ['a name that objects are born with', 'targets: [demo]', 'targets: [constructor]', /'constructor'/],
+    [
+      'a wildcard as registry',
+      '  myregistry.azurecr.io:',
+      '  "*.azurecr.io":',
+      /azurecr\.io is not a member/,
+    ],
+    [
+      'another name of Docker Hub',
+      'server: docker.io, repositories: ["library',
+      'server: index.docker.io, repositories: ["library',
+      /is written 'docker\.io'/,
+    ],
+    [
+      'two issuers of one name',
+      '\nteams:\n',
+      '\n  - { name: embedded, issuer: "https://evil.example", audience: a }\nteams:\n',
+      /second entry for 'embedded'/,
+    ],
+    [
       'an id that is none',
       'userAssignedIdentities/orders-identity',
       'virtualMachines/x',
@@ -110,19 +155,12 @@ t.test('a policy that cannot be used says where, by line', async t => {
     const path = join(directory, `${name.replaceAll(' ', '-')}.yaml`);
     const content = text.replace(from, to);
     writeFileSync(path, content);
-    t.throws(() => loadPolicy(path), { name: 'PolicyError', message }, name);
-    try {
-      loadPolicy(path);
-    } catch (error) {
-      const lines =
-        error instanceof PolicyError
-          ? error.faults.map(({ place }) => Number(place.slice(path.length + 1)))
-          : [];
-      t.ok(
-        lines.some(found => Math.abs(found - line(content, to)) <= 12),
-        `${name}: line ${lines} near ${line(content, to)}`,
-      );
-    }
+    const error = refusal(path);
+    t.match(error.message, message, name);
+    t.ok(
+      error.faults.some(({ place }) => place === `${path}:${changedLine(text, content)}`),
+      `${name}: line ${changedLine(text, content)} is among ${error.faults.map(({ place }) => place)}`,
+    );
   }
   const broken = join(directory, 'broken.yaml');
   writeFileSync(broken, 'version: 1\nteams: [\n');
@@ -137,13 +175,38 @@ t.test('a directory of files is one policy; what two files give is refused with 
   writeFileSync(join(directory, 'a.json'), JSON.stringify({ ...rest, teams: { demo: teams.demo } }));
   writeFileSync(join(directory, 'b.json'), JSON.stringify({ teams: { other: teams.other } }));
   t.equal(loadPolicy(directory).digest, embedded.digest);
-  writeFileSync(join(directory, 'c.yaml'), 'teams:\n  demo: {}\n');
-  t.throws(() => loadPolicy(directory), { message: /c\.yaml:2: teams 'demo' stands in another file too/ });
+  const twice: [string, string][] = [
+    ['teams', 'demo'],
+    ['targets', 'demo'],
+    ['vaults', 'demo-vault'],
+    ['registries', 'myregistry.azurecr.io'],
+  ];
+  const third = join(directory, 'c.yaml');
+  for (const [map, name] of twice) {
+    writeFileSync(third, `${map}:\n  ${name}: {}\n`);
+    t.same(refusal(directory).faults, [
+      {
+        place: `${third}:2`,
+        message: `/${map}/${name} stands in ${join(directory, 'a.json')}:1 too: give it once`,
+      },
+    ]);
+  }
+  writeFileSync(third, 'version: 2\n');
+  t.match(refusal(directory).faults, [{ place: `${third}:1`, message: /^\/version stands in .*a\.json:1/ }]);
+  writeFileSync(third, 'version: 1\nteams: []\n');
+  t.match(refusal(directory).faults, [{ place: `${third}:2`, message: /^\/teams stands in .*a\.json:1/ }]);
+  writeFileSync(third, 'issuers:\n  - { name: embedded, issuer: "https://evil.example", audience: a }\n');
+  t.match(refusal(directory).faults, [{ place: `${third}:2`, message: /second entry for 'embedded'/ }]);
+  writeFileSync(third, 'teams:\n  third:\n    principals: []\n    targets: [demo]\n    vaults: [nowhere]\n');
+  t.match(refusal(directory).faults, [{ place: `${third}:5`, message: /'nowhere'/ }]);
   writeFileSync(
     join(directory, 'c.yaml'),
     'bindings:\n  - { vault: nowhere, secret: a, registry: ghcr.io }\n',
   );
   t.throws(() => loadPolicy(directory), { message: /c\.yaml:2: .*'nowhere'/ });
+  const empty = join(directory, 'empty');
+  mkdirSync(empty);
+  t.throws(() => loadPolicy(empty), { message: /empty: holds no \.yaml/ });
 });
 
 t.test('what is denied has its code and place', async t => {
@@ -174,6 +237,20 @@ t.test('what is denied has its code and place', async t => {
       'RegistryCredentialMissing',
       '/containers/0/image',
       /unheard\.example/,
+    ],
+    [
+      'two images that policy pulls in two ways',
+      { images: [image('docker.io', 'library/nginx'), image('docker.io', 'myusername/app', '1', 1)] },
+      'RegistryCredentialMissing',
+      '/containers/0/image',
+      /no one credential .* docker\.io/,
+    ],
+    [
+      'a repository that policy has no default for',
+      { images: [image('docker.io', 'theirs/app')] },
+      'RegistryNotAllowed',
+      '/containers/0/image',
+      /may use myusername\/\*\*, library\/\*\*/,
     ],
     [
       'a registry that is not allowed',
@@ -268,6 +345,27 @@ t.test('what is denied has its code and place', async t => {
   t.match(deny({}, reader), { code: 'PermissionDenied' }, 'who may only read');
 });
 
+t.test('a secret is of one kind, however its name is spelled', async t => {
+  const loose = structuredClone(embedded);
+  const demo = loose.policy.teams.demo;
+  if (!demo) throw new Error('no team');
+  // Such a policy does not load; `decide` does not rely on it. Key Vault compares names without case.
+  demo.registrySecrets = ['Orders-Pull', '*-both'];
+  demo.workloadSecrets = ['orders-*'];
+  const asked = (more: Partial<Ask>) => {
+    const decision = decide(loose, caller('demo'), ask(more));
+    return decision.allowed ? 'allowed' : decision.code;
+  };
+  for (const secretName of ['orders-pull', 'ORDERS-PULL', 'Orders-Pull', 'orders-both']) {
+    const variable = { workloadSecrets: [{ pointer: '/x', secretName }] };
+    t.equal(asked(variable), 'CredentialNotAvailable', `${secretName} as variable`);
+    const password = { credentials: [by(acr, { secretName })] };
+    t.equal(asked(password), 'CredentialNotAvailable', `${secretName} as password`);
+  }
+  t.equal(asked({ workloadSecrets: [{ pointer: '/x', secretName: 'Orders-DB' }] }), 'allowed');
+  t.equal(asked({ credentials: [by(acr, { secretName: 'ghcr-BOTH' })] }), 'allowed');
+});
+
 t.test('what one may not use and what does not exist answer alike', async t => {
   const secret = (secretName: string) =>
     deny({ images: [image('ghcr.io', 'myorg/app')], credentials: [by('ghcr.io', { secretName })] });
@@ -354,6 +452,11 @@ t.test('a secret goes only where it is bound', async t => {
   written.policy.bindings = [
     { vault: 'demo-vault', secret: 'ghcr-pull', registry: 'ghcr.io', username: 'me' },
   ];
+  const narrow = structuredClone(written);
+  for (const binding of narrow.policy.bindings ?? []) {
+    binding.secret = 'GHCR-Pull';
+    binding.repositories = ['theirs/**'];
+  }
   const noOwners = structuredClone(embedded);
   for (const vault of Object.values(noOwners.policy.vaults ?? {})) vault.ownersBind = false;
   const look = (more: Partial<SecretProperties>, loaded = embedded) =>
@@ -398,6 +501,12 @@ t.test('a secret goes only where it is bound', async t => {
       look({ tags: { ...tags, 'slipway-repositories': 'theirs/**, myorg/other' } }),
       'CredentialNotBoundToRegistry',
       /myorg\/app/,
+    ],
+    [
+      'other repositories by policy, in another spelling of the name',
+      look({ tags: {} }, narrow),
+      'CredentialNotBoundToRegistry',
+      /theirs\/\*\* of ghcr\.io, not to myorg\/app/,
     ],
     ['expired', look({ expiresOn: now }), 'CredentialExpired', /expired at 2026/],
     [
@@ -475,6 +584,18 @@ t.test('globs match as the slow way says, and no glob is slow', async t => {
       (glob, path) => matchesGlob(glob, path) === slow(glob, path),
     ),
   );
+  const texts = ['', 'a', 'b'];
+  for (const shorter of texts) if (shorter.length < 6) texts.push(...['a', 'b'].map(more => shorter + more));
+  const meeting = new Map<boolean, number>();
+  fc.assert(
+    fc.property(letters(['a', 'b', '*'], 3), letters(['a', 'B', '*'], 3), (left, right) => {
+      const meet = texts.some(text => slow(left, text) && slow(right.toLowerCase(), text));
+      meeting.set(meet, (meeting.get(meet) ?? 0) + 1);
+      return secretGlobsMeet(left, right) === meet;
+    }),
+    { numRuns: 300 },
+  );
+  t.ok((meeting.get(true) ?? 0) > 10 && (meeting.get(false) ?? 0) > 10, 'both answers were tried');
   t.notOk(matchesGlob(`${'**a'.repeat(60)}b`, 'a'.repeat(250)));
 });
 
@@ -494,78 +615,122 @@ t.test('no request gets out of its policy, whatever it asks', async t => {
   );
   const credential = fc.oneof(
     fc.record({ secretName: fc.constantFrom(...secrets) }),
+    fc.record({
+      secretName: fc.constantFrom(...secrets),
+      vault: fc.constantFrom('demo-vault', 'other-vault', 'never-vault'),
+    }),
     fc.record({ identity: fc.constantFrom(...identities) }),
   );
   const asks = fc.record({
-    hosts: fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 3 }),
+    hosts: fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 2 }),
     repository: fc.constantFrom('my-app', 'myorg/app', 'myusername/app', 'library/nginx', 'x'),
-    credentials: fc.array(fc.tuple(fc.constantFrom(...hosts), credential), { maxLength: 3 }),
+    // 'asked': the image's own registry, else nearly every ask would name one in vain.
+    credentials: fc.array(
+      fc.tuple(fc.constantFrom('asked', 'asked', 'asked', 'asked', ...hosts), credential),
+      { maxLength: 2 },
+    ),
     team: fc.constantFrom('demo', 'other', undefined),
+    target: fc.constantFrom('demo', undefined, undefined, 'other'),
+    workload: fc.option(fc.constantFrom('orders-db', 'orders-db', 'acr-admin', 'other-pull')),
+    workloadIdentity: fc.option(fc.constantFrom(...identities, identity('orders-identity'))),
   });
   let allowed = 0;
   fc.assert(
-    fc.property(asks, ({ hosts: asked, repository, credentials, team }) => {
-      const decision = decide(
-        embedded,
-        caller('demo'),
-        ask({
-          ...(team ? { team } : {}),
-          images: asked.map((host, index) => image(host, repository, '1', index)),
-          credentials: credentials.map(([server, more], index) => by(server, more, index)),
-        }),
-      );
-      if (!decision.allowed) return true;
-      allowed += 1;
-      const demo = policy.teams.demo;
-      return (
-        decision.plan.team === 'demo' &&
-        decision.plan.registries.every(planned => {
-          const entries = (demo?.registries ?? []).filter(({ server }) => server === planned.host);
-          const mine =
-            planned.kind === 'secret'
-              ? demo?.registrySecrets?.includes(planned.secretName) && planned.vault.name === 'demo-vault'
-              : planned.kind === 'identity'
-                ? demo?.identities?.some(({ id, use }) => id === planned.id && use === 'pull')
-                : entries.some(({ anonymous }) => anonymous);
-          return entries.length > 0 && asked.includes(planned.host) && Boolean(mine);
-        })
-      );
-    }),
+    fc.property(
+      asks,
+      ({ hosts: asked, repository, credentials, team, target, workload, workloadIdentity }) => {
+        const decision = decide(
+          embedded,
+          caller('demo'),
+          ask({
+            ...(team ? { team } : {}),
+            ...(target ? { target } : {}),
+            workloadSecrets: workload ? [{ pointer: '/x', secretName: workload }] : [],
+            workloadIdentities: workloadIdentity ? [{ pointer: '/y', id: workloadIdentity }] : [],
+            images: asked.map((host, index) => image(host, repository, '1', index)),
+            credentials: credentials.map(([server, more], index) =>
+              by(server === 'asked' ? (asked[index] ?? acr) : server, more, index),
+            ),
+          }),
+        );
+        if (!decision.allowed) return true;
+        allowed += 1;
+        const demo = policy.teams.demo;
+        return (
+          decision.plan.team === 'demo' &&
+          decision.plan.target.resourceGroup === 'my-resource-group' &&
+          decision.plan.workloadSecrets.every(
+            ({ secretName, vault }) => secretName === 'orders-db' && vault.name === 'demo-vault',
+          ) &&
+          decision.plan.workloadIdentities.every(id => id === identity('orders-identity')) &&
+          decision.plan.registries.every(planned => {
+            const entries = (demo?.registries ?? []).filter(({ server }) => server === planned.host);
+            const mine =
+              planned.kind === 'secret'
+                ? demo?.registrySecrets?.includes(planned.secretName) && planned.vault.name === 'demo-vault'
+                : planned.kind === 'identity'
+                  ? demo?.identities?.some(({ id, use }) => id === planned.id && use === 'pull')
+                  : entries.some(({ anonymous }) => anonymous);
+            return entries.length > 0 && asked.includes(planned.host) && Boolean(mine);
+          })
+        );
+      },
+    ),
     { numRuns: 5_000 },
   );
-  t.ok(allowed > 100, `${allowed} of 5,000 were allowed`);
+  t.ok(allowed > 50, `${allowed} of 5,000 were allowed`);
 });
 
 interface Hostile {
-  baseline: Record<string, string>;
-  equivalents: Record<string, string[]>;
+  baseline: { registryServer: string; secretName: string; identityId: string };
+  equivalents: { registryServers: string[]; identityIds: string[] };
   registryServers: string[];
   secretNames: string[];
   identityIds: string[];
 }
 
-t.test('hostile names are refused by their grammar or by policy', async t => {
-  const hostile: Hostile = JSON.parse(
-    readFileSync(join(import.meta.dirname, 'vectors/hostile-inputs.json'), 'utf8'),
-  );
-  const refused = (asked: Partial<Ask>) => !decide(embedded, caller('demo'), ask(asked)).allowed;
-  const same = new Set(Object.values(hostile.equivalents ?? {}).flat());
-  for (const server of hostile.registryServers.filter(value => !same.has(value))) {
-    const host = canonicalRegistry(server);
-    t.ok(
-      !Value.Check(RegistryServer, server) ||
-        refused({ images: [image(host, 'a')], credentials: [by(host, { secretName: 'acr-admin' })] }),
-      JSON.stringify(server),
+t.test(
+  'hostile names are refused by their grammar or by policy, and what equals the good one is not',
+  async t => {
+    const { baseline, equivalents, ...hostile }: Hostile = JSON.parse(
+      readFileSync(join(import.meta.dirname, 'vectors/hostile-inputs.json'), 'utf8'),
     );
-  }
-  for (const secretName of hostile.secretNames)
-    t.ok(
-      !Value.Check(SecretName, secretName) || refused({ credentials: [by(acr, { secretName })] }),
-      JSON.stringify(secretName),
-    );
-  for (const id of hostile.identityIds.filter(value => !same.has(value)))
-    t.ok(
-      !Value.Check(IdentityId, id) || refused({ credentials: [by(acr, { identity: id })] }),
-      JSON.stringify(id),
-    );
-});
+    const { registryServer, secretName, identityId } = baseline;
+    const loaded = structuredClone(embedded);
+    const demo = loaded.policy.teams.demo;
+    if (!demo) throw new Error('no team');
+    demo.registrySecrets = [secretName];
+    demo.identities = [{ id: identityId, use: 'pull' }];
+    demo.registries = [{ server: registryServer }];
+    const pulling = (host: string, credential: { secretName?: string; identity?: string }) => ({
+      images: [image(host, 'a')],
+      credentials: [by(host, credential)],
+    });
+    const passes = (server: string, credential: { secretName?: string; identity?: string }) => {
+      if (!Value.Check(RegistryServer, server)) return false;
+      if (!Value.Check(SecretName, credential.secretName ?? secretName)) return false;
+      if (!Value.Check(IdentityId, credential.identity ?? identityId)) return false;
+      const host = canonicalRegistry(server);
+      return decide(
+        loaded,
+        caller('demo'),
+        ask({ images: [image(host, 'a')], credentials: [by(host, credential)] }),
+      ).allowed;
+    };
+    for (const server of [registryServer, ...equivalents.registryServers])
+      t.ok(passes(server, { secretName }), `${server} is good`);
+    for (const server of hostile.registryServers)
+      t.notOk(passes(server, { secretName }), JSON.stringify(server));
+    for (const name of hostile.secretNames)
+      t.notOk(passes(registryServer, { secretName: name }), JSON.stringify(name));
+    for (const identity of hostile.identityIds)
+      t.notOk(passes(registryServer, { identity }), JSON.stringify(identity));
+    // The grammar takes one spelling of `/subscriptions/` but for its first letter; policy takes every case.
+    for (const identity of [identityId, ...equivalents.identityIds])
+      t.match(
+        decide(loaded, caller('demo'), ask(pulling(registryServer, { identity }))),
+        { allowed: true, plan: { registries: [{ id: identityId }] } },
+        `${identity} is good`,
+      );
+  },
+);

@@ -1,5 +1,6 @@
 import { parseArmId } from '../arm-id.ts';
-import { matchesGlob } from './glob.ts';
+import { canonicalRegistry } from '../hosts.ts';
+import { matchesSecret, secretGlobsMeet } from './glob.ts';
 import type { Policy, Team } from './policy.ts';
 
 interface Contradiction {
@@ -19,15 +20,47 @@ export function* findContradictions(policy: Policy): Generator<Contradiction> {
     yield* badIdentities(team, pointer);
     yield* badDefaults(team, pointer);
   }
+  yield* namedTwice(policy);
+  yield* otherSpellings(policy);
   for (const [index, { vault }] of (policy.bindings ?? []).entries())
-    if (!policy.vaults?.[vault])
+    if (!has(policy.vaults, vault))
       yield {
         pointer: `/bindings/${index}/vault`,
         message: `names a vault '${vault}' that is not in vaults`,
       };
   for (const [index, { team }] of (policy.expect ?? []).entries())
-    if (!policy.teams[team])
+    if (!has(policy.teams, team))
       yield { pointer: `/expect/${index}/team`, message: `names a team '${team}' that is not in teams` };
+}
+
+/** Own members only: `constructor` would be found in any object. */
+const has = (map: object | undefined, name: string) => map !== undefined && Object.hasOwn(map, name);
+
+/** In lists the first would win: another team's file could speak for an issuer or a secret that is not its own. */
+function* namedTwice({ issuers, bindings = [] }: Policy): Generator<Contradiction> {
+  const lists = {
+    issuers: issuers.map(({ name }) => name),
+    bindings: bindings.map(({ vault, secret }) => `${vault}/${secret.toLowerCase()}`),
+  };
+  for (const [list, names] of Object.entries(lists))
+    for (const [index, name] of names.entries())
+      if (names.indexOf(name) < index)
+        yield { pointer: `/${list}/${index}`, message: `is a second entry for '${name}'` };
+}
+
+/** Requests are compared in the one form of a registry's name: an entry in another would never match. */
+function* otherSpellings({ teams, registries = {} }: Policy): Generator<Contradiction> {
+  const places: [string, string][] = Object.keys(registries).map(host => [`/registries/${host}`, host]);
+  for (const [name, team] of Object.entries(teams)) {
+    for (const [index, { server }] of (team.registries ?? []).entries())
+      places.push([`/teams/${name}/registries/${index}/server`, server]);
+    for (const [index, identity] of (team.identities ?? []).entries())
+      for (const [nth, host] of (identity.registries ?? []).entries())
+        places.push([`/teams/${name}/identities/${index}/registries/${nth}`, host]);
+  }
+  for (const [pointer, host] of places)
+    if (canonicalRegistry(host) !== host)
+      yield { pointer, message: `'${host}' is written '${canonicalRegistry(host)}' in a policy` };
 }
 
 function* unknownNames(
@@ -37,13 +70,13 @@ function* unknownNames(
   pointer: string,
 ): Generator<Contradiction> {
   for (const [index, target] of team.targets.entries())
-    if (!policy.targets[target])
+    if (!has(policy.targets, target))
       yield {
         pointer: `${pointer}/targets/${index}`,
         message: `names a target '${target}' that is not in targets`,
       };
   for (const [index, vault] of (team.vaults ?? []).entries())
-    if (!policy.vaults?.[vault])
+    if (!has(policy.vaults, vault))
       yield {
         pointer: `${pointer}/vaults/${index}`,
         message: `names a vault '${vault}' that is not in vaults`,
@@ -67,12 +100,14 @@ function* bothKinds(
   { registrySecrets = [], workloadSecrets = [] }: Team,
   pointer: string,
 ): Generator<Contradiction> {
-  for (const [index, secret] of workloadSecrets.entries())
-    if (registrySecrets.some(other => matchesGlob(other, secret) || matchesGlob(secret, other)))
-      yield {
-        pointer: `${pointer}/workloadSecrets/${index}`,
-        message: `'${secret}' is a registry secret too: a secret is one or the other`,
-      };
+  for (const [index, secret] of workloadSecrets.entries()) {
+    const other = registrySecrets.find(candidate => secretGlobsMeet(candidate, secret));
+    if (other === undefined) continue;
+    yield {
+      pointer: `${pointer}/workloadSecrets/${index}`,
+      message: `'${secret}' and the registry secret '${other}' can be the same: a secret is one or the other`,
+    };
+  }
 }
 
 function* badIdentities({ identities = [] }: Team, pointer: string): Generator<Contradiction> {
@@ -89,7 +124,7 @@ function* badDefaults(
   pointer: string,
 ): Generator<Contradiction> {
   for (const [index, { credential }] of registries.entries()) {
-    if (credential === undefined || registrySecrets.some(glob => matchesGlob(glob, credential))) continue;
+    if (credential === undefined || matchesSecret(registrySecrets, credential)) continue;
     if (identities.some(({ id, use }) => use === 'pull' && parseArmId(id)?.name === credential)) continue;
     yield {
       pointer: `${pointer}/registries/${index}/credential`,

@@ -2,7 +2,7 @@ import { parseArmId } from '../arm-id.ts';
 import type { Ask, AskedCredential, AskedImage, PlannedRegistry } from './decide.ts';
 import { listed, usableIdentity, vaultOf } from './decide.ts';
 import { Denied } from './denied.ts';
-import { matchesAny } from './glob.ts';
+import { matchesAny, matchesSecret } from './glob.ts';
 import type { Policy, Team, TeamRegistry } from './policy.ts';
 
 /** How each registry that an image names is pulled from. */
@@ -175,7 +175,7 @@ function planSecret(
   const usable = team.registrySecrets ?? [];
   const place = vaultOf(policy, team, vault);
   // A name that globs make both kinds of secret is neither.
-  if (!place || !matchesAny(usable, secretName) || matchesAny(team.workloadSecrets ?? [], secretName))
+  if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.workloadSecrets ?? [], secretName))
     throw new Denied(
       'CredentialNotAvailable',
       pointer,

@@ -3,7 +3,7 @@ import type { RequestErrorCode } from '../errors.ts';
 import type { Caller } from '../schemas/principal.ts';
 import { decideRegistries } from './decide-registries.ts';
 import { Denied } from './denied.ts';
-import { matchesAny } from './glob.ts';
+import { matchesSecret } from './glob.ts';
 import type { LoadedPolicy } from './load.ts';
 import type { Policy, Team } from './policy.ts';
 
@@ -136,7 +136,7 @@ function workloadSecretOf(
 ): Plan['workloadSecrets'][number] {
   const usable = team.workloadSecrets ?? [];
   const place = vaultOf(policy, team, vault);
-  if (!place || !matchesAny(usable, secretName) || matchesAny(team.registrySecrets ?? [], secretName))
+  if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.registrySecrets ?? [], secretName))
     throw new Denied(
       'CredentialNotAvailable',
       pointer,

@@ -24,3 +24,27 @@ function step(part: string, before: readonly boolean[], text: string): boolean[]
 export function matchesAny(globs: readonly string[], text: string): boolean {
   return globs.some(glob => matchesGlob(glob, text));
 }
+
+/** As `matchesAny`, for names of secrets: Key Vault compares them without case, and so must who guards them. */
+export function matchesSecret(globs: readonly string[], secretName: string): boolean {
+  return globs.some(glob => matchesGlob(glob.toLowerCase(), secretName.toLowerCase()));
+}
+
+/** Whether some name of a secret matches both globs. */
+export function secretGlobsMeet(left: string, right: string): boolean {
+  const other = right.toLowerCase();
+  // Row by row over the left: with which prefixes of the right the left so far has a name in common.
+  let row = [true, ...Array.from(other, (_, index) => /^\*+$/.test(other.slice(0, index + 1)))];
+  for (const part of left.toLowerCase()) {
+    const next = [part === '*' && (row[0] ?? false)];
+    for (let index = 0; index < other.length; index++) {
+      const anything = part === '*' || other[index] === '*';
+      next.push(
+        (part === other[index] && (row[index] ?? false)) ||
+          (anything && ((row[index + 1] ?? false) || (next[index] ?? false))),
+      );
+    }
+    row = next;
+  }
+  return row[other.length] ?? false;
+}

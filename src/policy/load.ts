@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { findContradictions } from './contradictions.ts';
 import { checkExpectations } from './expectations.ts';
 import { Policy } from './policy.ts';
@@ -40,11 +40,7 @@ const validator = Compile(Policy);
 export function loadPolicy(path: string): LoadedPolicy {
   const sources = filesOf(path).map(readSource);
   const merged = merge(sources);
-  const faults = [...validator.Errors(merged)].map(({ instancePath, message }) => ({
-    place: placeOf(sources, instancePath),
-    message: `${instancePath || '/'} ${message}`,
-  }));
-  if (!validator.Check(merged)) throw new PolicyError(faults);
+  if (!validator.Check(merged)) throw new PolicyError(schemaFaults(sources, merged));
   const policy: Policy = merged;
   const contradictions = [...findContradictions(policy)].map(({ pointer, message }) => ({
     place: placeOf(sources, pointer),
@@ -61,6 +57,16 @@ export function loadPolicy(path: string): LoadedPolicy {
   return loaded;
 }
 
+/** The validator reports an unknown member twice: at itself, and at its parent without a name. */
+function schemaFaults(sources: readonly Source[], merged: unknown): PolicyFault[] {
+  return [...validator.Errors(merged)]
+    .filter(({ keyword }) => keyword !== 'additionalProperties')
+    .map(({ keyword, instancePath, message }) => ({
+      place: placeOf(sources, instancePath),
+      message: `${instancePath || '/'} ${keyword === 'boolean' ? 'is not a member or name allowed here' : message}`,
+    }));
+}
+
 interface Source {
   file: string;
   document: Document;
@@ -72,15 +78,26 @@ function filesOf(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path).filter(name => /\.(?:ya?ml|json)$/.test(name));
+    if (names.length === 0) throw unreadable(path, 'holds no .yaml, .yml or .json file');
     return names.sort().map(name => join(path, name));
+  } catch (error) {
+    throw error instanceof PolicyError ? error : unreadable(path, 'cannot be read');
+  }
+}
+
+const unreadable = (place: string, message: string) => new PolicyError([{ place, message }]);
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
   } catch {
-    throw new PolicyError([{ place: path, message: 'cannot be read' }]);
+    throw unreadable(file, 'cannot be read');
   }
 }
 
 function readSource(file: string): Source {
   const lines = new LineCounter();
-  const document = parseDocument(readFileSync(file, 'utf8'), { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(textOf(file), { lineCounter: lines, uniqueKeys: true });
   const faults = document.errors.map(({ message, pos }) => ({
     place: `${file}:${lines.linePos(pos[0]).line}`,
     message: message.split('\n')[0] ?? '',
@@ -88,7 +105,7 @@ function readSource(file: string): Source {
   if (faults.length > 0) throw new PolicyError(faults);
   const content: unknown = document.toJS();
   if (typeof content !== 'object' || content === null || Array.isArray(content))
-    throw new PolicyError([{ place: file, message: 'must be a mapping' }]);
+    throw unreadable(file, 'must be a mapping');
   return { file, document, lines, content: { ...content } };
 }
 
@@ -97,7 +114,8 @@ function readSource(file: string): Source {
  * refused, else one team's file could take over another team.
  */
 function merge(sources: readonly Source[]): Record<string, unknown> {
-  const merged: Record<string, unknown> = {};
+  // Without a prototype: a member named __proto__ is one like any other, and refused by the schema.
+  const merged: Record<string, unknown> = Object.create(null);
   const faults: PolicyFault[] = [];
   for (const source of sources)
     for (const [name, value] of Object.entries(source.content)) {
@@ -105,17 +123,21 @@ function merge(sources: readonly Source[]): Record<string, unknown> {
       if (Array.isArray(present) && Array.isArray(value)) merged[name] = [...present, ...value];
       else if (isMapping(present) && isMapping(value)) {
         const twice = Object.keys(value).filter(key => Object.hasOwn(present, key));
-        faults.push(
-          ...twice.map(key => ({
-            place: placeIn(source, [name, key]) ?? source.file,
-            message: `${name} '${key}' stands in another file too`,
-          })),
-        );
+        faults.push(...twice.map(key => standsTwice(sources, source, [name, key])));
         merged[name] = { ...present, ...value };
-      } else merged[name] = value;
+      } else if (present === undefined || present === value) merged[name] = value;
+      else faults.push(standsTwice(sources, source, [name]));
     }
   if (faults.length > 0) throw new PolicyError(faults);
   return merged;
+}
+
+function standsTwice(sources: readonly Source[], second: Source, path: string[]): PolicyFault {
+  const first = sources.map(source => placeIn(source, path)).find(place => place !== null);
+  return {
+    place: placeIn(second, path) ?? second.file,
+    message: `/${path.join('/')} stands in ${first ?? 'another file'} too: give it once`,
+  };
 }
 
 const isMapping = (value: unknown): value is Record<string, unknown> =>
@@ -155,8 +177,13 @@ function ownerOf(
   return { source: sources[0], own: [name] };
 }
 
+/** A member's line is that of its name: its value may begin on the next. */
 function placeIn({ file, document, lines }: Source, path: Path): string | null {
-  const node = document.getIn(path, true);
+  const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
+  const pair = isMap(parent)
+    ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(path.at(-1)))
+    : undefined;
+  const node = pair?.key ?? document.getIn(path, true);
   return isNode(node) && node.range ? `${file}:${lines.linePos(node.range[0]).line}` : null;
 }
 

@@ -147,7 +147,8 @@ const Expectation = Type.Object(
 );
 export type Expectation = Static<typeof Expectation>;
 
-const map = <T extends Parameters<typeof Type.Record>[1]>(value: T) => Type.Record(Type.String(), value);
+const map = <T extends Parameters<typeof Type.Record>[1]>(key: typeof Name, value: T) =>
+  Type.Record(key, value, closed);
 
 /** The policy file: who may use what. Deny by default; no negation; no wildcard in a host or an id. */
 export const Policy = Type.Object(
@@ -160,10 +161,10 @@ export const Policy = Type.Object(
         Type.Object({ ...who, teams: Type.Array(Name), actsForUsers: Type.Optional(Type.Boolean()) }, closed),
       ),
     ),
-    teams: map(Team),
-    targets: map(Target),
-    registries: Type.Optional(map(Registry)),
-    vaults: Type.Optional(map(Vault)),
+    teams: map(Name, Team),
+    targets: map(Name, Target),
+    registries: Type.Optional(map(Host, Registry)),
+    vaults: Type.Optional(map(Name, Vault)),
     bindings: Type.Optional(Type.Array(Binding)),
     expect: Type.Optional(Type.Array(Expectation)),
   },
