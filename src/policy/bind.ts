@@ -2,6 +2,7 @@ import { canonicalRegistry } from '../hosts.ts';
 import type { PlannedRegistry } from './decide.ts';
 import { matchesAny } from './glob.ts';
 import type { LoadedPolicy } from './load.ts';
+import type { Policy } from './policy.ts';
 
 /** A secret's properties, read before its value. */
 export interface SecretProperties {
@@ -26,6 +27,8 @@ export type Bound =
       detail: string;
     };
 
+type PlannedSecret = PlannedRegistry & { kind: 'secret' };
+
 interface Statement {
   registry: string;
   username: string | null;
@@ -38,7 +41,7 @@ interface Statement {
  */
 export function bind(
   { policy }: LoadedPolicy,
-  planned: PlannedRegistry & { kind: 'secret' },
+  planned: PlannedSecret,
   properties: SecretProperties,
   now: Date,
 ): Bound {
@@ -58,28 +61,16 @@ export function bind(
       detail: `${name} is valid from ${properties.notBefore.toISOString()}.`,
     };
 
-  const written = (policy.bindings ?? []).find(
-    ({ vault, secret }) =>
-      vault === planned.vault.name && secret.toLowerCase() === planned.secretName.toLowerCase(),
-  );
-  const fromPolicy: Statement | null = written
-    ? {
-        registry: written.registry,
-        username: written.username ?? null,
-        repositories: written.repositories ?? null,
-      }
-    : null;
-  const fromTags = policy.vaults?.[planned.vault.name]?.ownersBind ? readTags(properties.tags) : null;
+  const fromPolicy = writtenFor(policy, planned);
+  const ownersBind = policy.vaults?.[planned.vault.name]?.ownersBind === true;
+  const fromTags = ownersBind ? readTags(properties.tags) : null;
   const statements = [fromPolicy, fromTags].filter(statement => statement !== null);
-  if (statements.length === 0) return notBound(`${name} is bound to no registry${lostTags(properties)}.`);
-  for (const { registry, repositories } of statements) {
-    if (canonicalRegistry(registry) !== planned.host)
-      return notBound(`${name} is bound to ${registry}, not to ${planned.host}.`);
-    const outside = planned.repositories.find(
-      repository => repositories !== null && !matchesAny(repositories, repository),
-    );
-    if (outside !== undefined)
-      return notBound(`${name} is bound to ${repositories?.join(', ')} of ${registry}, not to ${outside}.`);
+  // Where tags do not count, those of a version before explain nothing.
+  if (statements.length === 0)
+    return notBound(`${name} is bound to no registry${ownersBind ? lostTags(properties) : ''}.`);
+  for (const statement of statements) {
+    const mismatch = mismatchOf(statement, planned);
+    if (mismatch) return notBound(`${name} ${mismatch}.`);
   }
   const usernames = [
     ...new Set(statements.map(({ username }) => username).filter(username => username !== null)),
@@ -87,6 +78,36 @@ export function bind(
   if (usernames.length > 1)
     return notBound(`${name} is bound to one user by policy and to another by its tags.`);
   return { bound: true, host: planned.host, username: usernames[0] ?? null };
+}
+
+/** Why policy alone already keeps a secret from a registry; null where it allows it, or where the tags decide. */
+export function unboundByPolicy(policy: Policy, planned: PlannedSecret): string | null {
+  const name = `Secret '${planned.secretName}'`;
+  const written = writtenFor(policy, planned);
+  const mismatch = written && mismatchOf(written, planned);
+  if (mismatch) return `${name} ${mismatch}.`;
+  return written || policy.vaults?.[planned.vault.name]?.ownersBind
+    ? null
+    : `${name} is bound to no registry: policy has no binding for it, and tags do not count in vault '${planned.vault.name}'.`;
+}
+
+function writtenFor({ bindings = [] }: Policy, { vault, secretName }: PlannedSecret): Statement | null {
+  const written = bindings.find(
+    binding => binding.vault === vault.name && binding.secret.toLowerCase() === secretName.toLowerCase(),
+  );
+  if (!written) return null;
+  const { registry, username = null, repositories = null } = written;
+  return { registry, username, repositories };
+}
+
+function mismatchOf({ registry, repositories }: Statement, planned: PlannedSecret): string | null {
+  if (canonicalRegistry(registry) !== planned.host) return `is bound to ${registry}, not to ${planned.host}`;
+  const outside = planned.repositories.find(
+    repository => repositories !== null && !matchesAny(repositories, repository),
+  );
+  return outside === undefined
+    ? null
+    : `is bound to ${repositories?.join(', ')} of ${registry}, not to ${outside}`;
 }
 
 const notBound = (detail: string): Bound => ({ bound: false, code: 'CredentialNotBoundToRegistry', detail });

@@ -1,6 +1,7 @@
 import { parseArmId } from '../arm-id.ts';
 import { canonicalRegistry } from '../hosts.ts';
 import { matchesSecret, secretGlobsMeet } from './glob.ts';
+import { findIssuerContradictions } from './issuer-contradictions.ts';
 import type { Policy, Team } from './policy.ts';
 
 interface Contradiction {
@@ -20,6 +21,7 @@ export function* findContradictions(policy: Policy): Generator<Contradiction> {
     yield* badIdentities(team, pointer);
     yield* badDefaults(team, pointer);
   }
+  yield* findIssuerContradictions(policy);
   yield* namedTwice(policy);
   yield* otherSpellings(policy);
   for (const [index, { vault }] of (policy.bindings ?? []).entries())
@@ -119,16 +121,24 @@ function* badIdentities({ identities = [] }: Team, pointer: string): Generator<C
       };
 }
 
-function* badDefaults(
-  { registries = [], registrySecrets = [], identities = [] }: Team,
-  pointer: string,
-): Generator<Contradiction> {
-  for (const [index, { credential }] of registries.entries()) {
-    if (credential === undefined || matchesSecret(registrySecrets, credential)) continue;
-    if (identities.some(({ id, use }) => use === 'pull' && parseArmId(id)?.name === credential)) continue;
-    yield {
-      pointer: `${pointer}/registries/${index}/credential`,
-      message: `'${credential}' is neither a registry secret nor a pull identity of the team`,
-    };
+function* badDefaults(team: Team, pointer: string): Generator<Contradiction> {
+  for (const [index, { server, credential }] of (team.registries ?? []).entries()) {
+    if (credential === undefined) continue;
+    const problem = problemOfDefault(team, server, credential);
+    if (problem)
+      yield { pointer: `${pointer}/registries/${index}/credential`, message: `'${credential}' ${problem}` };
   }
+}
+
+function problemOfDefault(
+  { registrySecrets = [], identities = [], vaults = [] }: Team,
+  server: string,
+  credential: string,
+): string | null {
+  if (matchesSecret(registrySecrets, credential))
+    return vaults.length === 1 ? null : `is a secret, and the team has ${vaults.length} vaults to look in`;
+  const identity = identities.find(({ id, use }) => use === 'pull' && parseArmId(id)?.name === credential);
+  if (!identity) return 'is neither a registry secret nor a pull identity of the team';
+  const serves = identity.registries === undefined || identity.registries.includes(server);
+  return serves ? null : `is an identity for other registries than ${server}`;
 }

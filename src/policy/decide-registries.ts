@@ -1,4 +1,5 @@
 import { parseArmId } from '../arm-id.ts';
+import { unboundByPolicy } from './bind.ts';
 import type { Ask, AskedCredential, AskedImage, PlannedRegistry } from './decide.ts';
 import { listed, usableIdentity, vaultOf } from './decide.ts';
 import { Denied } from './denied.ts';
@@ -21,7 +22,9 @@ export function decideRegistries(policy: Policy, team: Team, ask: Ask): PlannedR
 
 function checkCredentials({ credentials, images }: Ask): void {
   const seen = new Set<string>();
-  for (const { pointer, server } of credentials) {
+  for (const { pointer, server, secretName, identity } of credentials) {
+    if ((secretName === undefined) === (identity === undefined))
+      throw new Denied('InvalidRequest', pointer, 'needs exactly one of secretName and identity');
     if (!images.some(({ host }) => host === server))
       throw new Denied('InvalidRequest', `${pointer}/server`, `no image is of registry ${server}`);
     if (seen.has(server))
@@ -68,7 +71,7 @@ function planRegistry(policy: Policy, team: Team, { host, images, credential }: 
   for (const image of images) checkImage(entries, host, image);
   const base = {
     host,
-    repositories: images.map(({ repository }) => repository),
+    repositories: [...new Set(images.map(({ repository }) => repository))],
     pointer: credential?.pointer ?? images[0]?.pointer ?? '',
   };
   return credential
@@ -81,9 +84,11 @@ function checkImage(
   host: string,
   { pointer, repository, tag, digest }: AskedImage,
 ): void {
-  const entry = entries.find(candidate => allows(candidate, repository));
-  if (!entry) throw repositoryNotAllowed(entries, host, repository, pointer);
-  if (entry.tags === 'pinned' && digest === null && (tag === null || tag === 'latest'))
+  const applying = entries.filter(entry => allows(entry, repository));
+  if (applying.length === 0) throw repositoryNotAllowed(entries, host, repository, pointer);
+  // Any entry that speaks of the repository may ask for it, whichever stands first.
+  const pinned = applying.some(({ tags }) => tags === 'pinned');
+  if (pinned && digest === null && (tag === null || tag === 'latest'))
     throw new Denied(
       'RegistryNotAllowed',
       pointer,
@@ -173,7 +178,7 @@ function planSecret(
   pointer: string,
 ): PlannedRegistry {
   const usable = team.registrySecrets ?? [];
-  const place = vaultOf(policy, team, vault);
+  const place = vaultOf(policy, team, vault, pointer);
   // A name that globs make both kinds of secret is neither.
   if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.workloadSecrets ?? [], secretName))
     throw new Denied(
@@ -181,5 +186,9 @@ function planSecret(
       pointer,
       `Secret '${secretName}' is not available as a registry secret; the team may use ${listed(usable)}.`,
     );
-  return { ...base, kind: 'secret', vault: place, secretName };
+  // What policy binds to another registry is refused here: the vault need not be asked.
+  const planned = { ...base, kind: 'secret' as const, vault: place, secretName };
+  const unbound = unboundByPolicy(policy, planned);
+  if (unbound) throw new Denied('CredentialNotBoundToRegistry', pointer, unbound);
+  return planned;
 }

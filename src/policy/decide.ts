@@ -135,7 +135,7 @@ function workloadSecretOf(
   { pointer, secretName, vault }: Ask['workloadSecrets'][number],
 ): Plan['workloadSecrets'][number] {
   const usable = team.workloadSecrets ?? [];
-  const place = vaultOf(policy, team, vault);
+  const place = vaultOf(policy, team, vault, pointer);
   if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.registrySecrets ?? [], secretName))
     throw new Denied(
       'CredentialNotAvailable',
@@ -146,9 +146,20 @@ function workloadSecretOf(
 }
 
 /** The vault that is named, or the team's only one. */
-export function vaultOf(policy: Policy, team: Team, vault: string | undefined): PlannedVault | null {
+export function vaultOf(
+  policy: Policy,
+  team: Team,
+  vault: string | undefined,
+  pointer: string,
+): PlannedVault | null {
   const [only, ...others] = team.vaults ?? [];
-  const name = vault ?? (others.length === 0 ? only : undefined);
+  if (vault === undefined && others.length > 0)
+    throw new Denied(
+      'InvalidRequest',
+      pointer,
+      `needs a vault beside it: one of ${listed(team.vaults ?? [])}`,
+    );
+  const name = vault ?? only;
   const found = name !== undefined && team.vaults?.includes(name) ? policy.vaults?.[name] : undefined;
   return found && name !== undefined ? { name, url: found.url.replace(/\/$/, '') } : null;
 }

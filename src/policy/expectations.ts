@@ -1,22 +1,22 @@
 import { canonicalRegistry } from '../hosts.ts';
-import { type Ask, decide } from './decide.ts';
+import { type Ask, type Decision, decide } from './decide.ts';
 import type { LoadedPolicy } from './load.ts';
 import type { Expectation } from './policy.ts';
 
 /** The policy's own tests: what it says of itself must be so before it takes effect. */
 export function checkExpectations(loaded: LoadedPolicy): { pointer: string; message: string }[] {
   return (loaded.policy.expect ?? []).flatMap((expectation, index) => {
-    const decision = decide(loaded, memberOf(expectation.team), askOf(expectation));
-    const found = decision.allowed ? 'allow' : 'deny';
+    const decisions = asksOf(loaded, expectation).map(ask => decide(loaded, memberOf(expectation.team), ask));
+    const found = decisions.some(({ allowed }) => allowed) ? 'allow' : 'deny';
     if (found === expectation.decision) return [];
-    const why = decision.allowed ? '' : ` (${decision.code}: ${decision.detail})`;
-    return [
-      {
-        pointer: `/expect/${index}`,
-        message: `expects ${expectation.decision}, and the policy says ${found}${why}`,
-      },
-    ];
+    const message = `expects ${expectation.decision}, and the policy says ${found}${whyDenied(found, decisions)}`;
+    return [{ pointer: `/expect/${index}`, message }];
   });
+}
+
+function whyDenied(found: string, decisions: readonly Decision[]): string {
+  const [denied] = decisions.filter(decision => !decision.allowed);
+  return found === 'deny' && denied ? ` (${denied.code}: ${denied.detail})` : '';
 }
 
 function memberOf(team: string) {
@@ -27,20 +27,28 @@ function memberOf(team: string) {
   };
 }
 
-function askOf({ team, secret, identity, server, repository = 'any' }: Expectation): Ask {
+/** Without a repository any that the team may pull from the server will do: else `deny` would prove nothing. */
+function asksOf(
+  { policy }: LoadedPolicy,
+  { team, secret, identity, server, repository }: Expectation,
+): Ask[] {
   const host = canonicalRegistry(server);
+  const globs = (policy.teams[team]?.registries ?? [])
+    .filter(entry => canonicalRegistry(entry.server) === host)
+    .flatMap(({ repositories = ['any'] }) => repositories);
+  const repositories = repository ? [repository] : globs.map(glob => glob.replaceAll(/\*+/g, 'any'));
   const credential = {
     pointer: '/imageRegistryCredentials/0',
     server: host,
     ...(secret ? { secretName: secret } : {}),
     ...(identity ? { identity } : {}),
   };
-  return {
+  return (repositories.length > 0 ? repositories : ['any']).map(path => ({
     team,
-    images: [{ pointer: '/containers/0/image', host, repository, tag: '1', digest: null }],
+    images: [{ pointer: '/containers/0/image', host, repository: path, tag: '1', digest: null }],
     credentials: secret || identity ? [credential] : [],
     workloadSecrets: [],
     workloadIdentities: [],
     publicAddress: false,
-  };
+  }));
 }

@@ -3,10 +3,9 @@ import { Permission } from '../schemas/principal.ts';
 
 const closed = { additionalProperties: false };
 const Name = Type.String({ pattern: '^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$' });
-/** A host without wildcard, scheme or path, in its one form. */
+/** A host without wildcard, scheme or path, in its one form; no address. */
 const Host = Type.String({
-  pattern:
-    '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?::[0-9]{1,5})?$',
+  pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?(?::[0-9]{1,5})?$',
 });
 const Guid = Type.String({ pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' });
 const SecretName = Type.String({ pattern: '^[0-9A-Za-z*-]{1,127}$', description: 'May be a glob' });
@@ -114,7 +113,9 @@ const Registry = Type.Object(
 
 const Vault = Type.Object(
   {
-    url: Type.String({ pattern: '^https://[a-z0-9-]{3,24}\\.vault\\.[a-z.]+/?$' }),
+    url: Type.String({
+      pattern: '^https://[a-z0-9-]{3,24}\\.vault\\.(?:azure\\.net|azure\\.cn|usgovcloudapi\\.net)/?$',
+    }),
     ownersBind: Type.Optional(
       Type.Boolean({ description: 'The tags of a secret may bind it to a registry' }),
     ),

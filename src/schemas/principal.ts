@@ -26,6 +26,8 @@ export interface Caller {
   teams: Record<string, Permission[]>;
   /** Unix seconds; the token is no longer good after it. */
   expiresAt: number;
+  /** What policy looked at in the token: kept with a plan, so that his rights can be looked up again. */
+  claims?: Record<string, unknown>;
 }
 
 export const Me = Type.Object(

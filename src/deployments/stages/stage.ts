@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts';
 import type { Ask, Decision, Plan } from '../../policy/decide.ts';
 import { decide } from '../../policy/decide.ts';
 import type { LoadedPolicy } from '../../policy/load.ts';
+import { callerAgain } from '../../policy/principals.ts';
 import type { RegistryClient } from '../../registry/client.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { Caller } from '../../schemas/principal.ts';
@@ -43,7 +44,7 @@ export type Again =
 export function decideAgain(row: DeploymentRow, { policy }: StageParts): Again {
   const loaded = policy();
   const { ask, caller } = row.plan as StoredPlan;
-  const decision: Decision = decide(loaded, caller, ask);
+  const decision: Decision = decide(loaded, callerAgain(loaded, caller), ask);
   if (decision.allowed) return { allowed: true, plan: decision.plan, policy: loaded };
   const detail = `The policy no longer allows this: ${decision.detail}`;
   return {

@@ -1,0 +1,206 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { decideAgain, type StageParts } from '../../src/deployments/stages/stage.ts';
+import { bind } from '../../src/policy/bind.ts';
+import { type Ask, decide } from '../../src/policy/decide.ts';
+import { loadPolicy } from '../../src/policy/load.ts';
+import { callerAgain, callerOf } from '../../src/policy/principals.ts';
+import type { Caller } from '../../src/schemas/principal.ts';
+import type { DeploymentRow } from '../../src/store/deployments.ts';
+import { temporaryDirectory } from '../support/service.ts';
+
+const path = join(import.meta.dirname, '../../src/policy/embedded.yaml');
+const embedded = loadPolicy(path);
+const client = '00000000-0000-0000-0000-0000000d0001';
+const group = '11111111-1111-1111-1111-111111111111';
+const app = { oid: 'o1', sub: 's1', azp: client, idtyp: 'app', exp: 4_000_000_000 };
+
+const withGroup = structuredClone(embedded);
+withGroup.policy.teams.demo?.principals.push(
+  { issuer: 'embedded', group, permissions: ['read'] },
+  { issuer: 'embedded', subject: 's1', permissions: ['logs'] },
+  { issuer: 'github', repositoryId: '1', ownerId: '2', permissions: ['deploy'] },
+);
+
+t.test('a token counts by what its holder cannot choose', async t => {
+  const teamsOf = (issuer: string, claims: object) =>
+    callerOf(withGroup, issuer, { ...claims })?.teams ?? null;
+  t.same(teamsOf('embedded', { oid: 'o2', sub: 's1', exp: 1 }), {}, 'at Entra ID sub names nobody');
+  t.equal(teamsOf('embedded', { sub: 's1', exp: 1 }), null);
+  t.same(teamsOf('embedded', { oid: 'o2', groups: [group], exp: 1 }), { demo: ['read'] });
+  const overage = { oid: 'o2', groups: [group], _claim_names: { groups: 'src1' }, exp: 1 };
+  t.same(teamsOf('embedded', overage), {}, 'with groups left out none counts, whatever stands beside');
+  t.same(teamsOf('embedded', { oid: 'o2', groups: group, exp: 1 }), {}, 'groups that are no list');
+  const run = { sub: 'repo:o/r', repository_id: '1', repository_owner_id: '2', event_name: 'push', exp: 1 };
+  t.same(teamsOf('github', run), { demo: ['deploy'] });
+  for (const event of ['pull_request', 'pull_request_target', 'workflow_run'])
+    t.equal(teamsOf('github', { ...run, event_name: event }), null, `${event} is set off from outside`);
+  t.same(teamsOf('github', { ...run, repository_id: 1 }), {}, 'a number is no id');
+});
+
+t.test('a right that is withdrawn after a deployment was accepted ends it', async t => {
+  const caller = callerOf(withGroup, 'embedded', { ...app, groups: ['1', group], email: 'x@y.example' });
+  if (!caller) throw new Error('nobody');
+  t.same(
+    caller.claims,
+    { oid: 'o1', sub: 's1', azp: client, idtyp: 'app', groups: [group] },
+    'what policy looks at',
+  );
+  const stored: Caller = JSON.parse(JSON.stringify(caller));
+  t.same(callerAgain(withGroup, stored), caller, 'asked again, the same');
+
+  const ask = {
+    images: [{ pointer: '/i', host: 'myregistry.azurecr.io', repository: 'my-app', tag: '1', digest: null }],
+    credentials: [],
+    workloadSecrets: [],
+    workloadIdentities: [],
+    publicAddress: false,
+  };
+  const again = (loaded: typeof embedded, who: Caller = stored) =>
+    decideAgain(
+      { status: 'Resolving', plan: { ask, caller: who } } as unknown as DeploymentRow,
+      { policy: () => loaded } as unknown as StageParts,
+    );
+  t.match(again(embedded), { allowed: true });
+  const without = structuredClone(withGroup);
+  const demo = without.policy.teams.demo;
+  if (demo) demo.principals = demo.principals.filter(principal => principal.client === undefined);
+  t.match(again(without), { allowed: false, failure: { code: 'PolicyRevoked' } }, 'the principal is gone');
+  const reading = structuredClone(embedded);
+  for (const principal of reading.policy.teams.demo?.principals ?? []) principal.permissions = ['read'];
+  t.match(again(reading), { allowed: false, failure: { code: 'PolicyRevoked' } }, 'he may only read now');
+  const { claims: _, ...bare } = stored;
+  t.match(again(embedded, bare), { allowed: false }, 'a record without claims has no rights left');
+});
+
+t.test('an expectation without a repository speaks of any that the team may pull', async t => {
+  const file = join(temporaryDirectory(t), 'policy.yaml');
+  const load = (line: string) => {
+    writeFileSync(file, `${readFileSync(path, 'utf8')}  - ${line}\n`);
+    return loadPolicy(file);
+  };
+  t.ok(load('{ team: demo, secret: ghcr-pull, server: ghcr.io, decision: allow }'));
+  t.throws(() => load('{ team: demo, secret: ghcr-pull, server: ghcr.io, decision: deny }'), {
+    message: /expects deny, and the policy says allow/,
+  });
+  t.throws(() => load('{ team: demo, secret: ghcr-pull, server: evil.example, decision: allow }'), {
+    message: /the policy says deny \(RegistryNotAllowed/,
+  });
+});
+
+t.test('where tags do not count, those of a version before explain nothing', async t => {
+  const planned = {
+    host: 'ghcr.io',
+    repositories: ['myorg/a'],
+    pointer: '/p',
+    kind: 'secret' as const,
+    vault: { name: 'demo-vault', url: 'https://demo-vault.vault.azure.net' },
+    secretName: 'ghcr-pull',
+  };
+  const closed = structuredClone(embedded);
+  for (const vault of Object.values(closed.policy.vaults ?? {})) vault.ownersBind = false;
+  const previous = { version: 'v1', tags: { 'slipway-registry': 'ghcr.io' } };
+  const of = (loaded: typeof embedded) =>
+    bind(loaded, planned, { version: 'v2', tags: {}, enabled: true, previous }, new Date());
+  t.match(of(embedded), { bound: false, detail: /v1 was bound to ghcr\.io/ });
+  t.match(of(closed), { bound: false, detail: /is bound to no registry\.$/ });
+});
+
+const text = readFileSync(path, 'utf8');
+const issuer = 'https://login.microsoftonline.com/00000000-0000-0000-0000-00000000aaaa/v2.0';
+const audience = 'audience: 00000000-0000-0000-0000-00000000dddd';
+const before = (more: string) => ['\nteams:\n  demo', `\n${more}\nteams:\n  demo`] as const;
+
+t.test('a policy is refused where its words would let others in or lead nowhere', async t => {
+  const file = join(temporaryDirectory(t), 'policy.yaml');
+  const portal = 'issuer: embedded, client: 00000000-0000-0000-0000-00000000dddd';
+  const second = `  - { name: second, issuer: "${issuer}", audience: 00000000-0000-0000-0000-00000000eeee }`;
+  const cases: (readonly [string, string, RegExp])[] = [
+    ['demo-vault.vault.azure.net', 'demo-vault.vault.evil.example', /\/vaults\/demo-vault\/url/],
+    ['server: registry.gone.example', 'server: 10.0.0.1', /registries\/5\/server/],
+    [issuer, issuer.replace(/0.*a/, 'common'), /issuers\/0\/issuer must name one tenant/],
+    [issuer, issuer.replace('aaaa', 'AAAA'), /issuers\/0\/issuer must name one tenant/],
+    [issuer, issuer.replace('login.microsoftonline.com', 'sts.windows.net'), /must name one tenant/],
+    [audience, 'audience: api://slipway', /issuers\/0\/audience must be the API's client id/],
+    [audience, audience.toUpperCase().replace('AUDIENCE', 'audience'), /issuers\/0\/audience/],
+    ['\nteams:\n  demo', `\n${second}\nteams:\n  demo`, /issuers\/1\/issuer is the address of another/],
+    [
+      ...before('operators: [{ issuer: nobody, group: 00000000-0000-0000-0000-00000000dddd }]'),
+      /issuer 'nobody'/,
+    ],
+    [
+      ...before(`portals: [{ ${portal}, teams: [demo, nobody] }]`),
+      /portals\/0\/teams\/1 names a team 'nobody'/,
+    ],
+    ['credential: ghcr-pull', 'credential: aci-acr-identity', /for other registries than ghcr\.io/],
+    [
+      'vaults: [demo-vault]',
+      'vaults: [demo-vault, other-vault]',
+      /'dockerhub-pull' is a secret, and the team has 2/,
+    ],
+  ];
+  for (const [from, to, message] of cases) {
+    t.ok(text.includes(from), from);
+    writeFileSync(file, text.replace(from, to));
+    t.throws(() => loadPolicy(file), { name: 'PolicyError', message }, to);
+  }
+});
+
+t.test('what policy alone can tell is told without a look into the vault', async t => {
+  const loaded = structuredClone(embedded);
+  const { policy } = loaded;
+  const host = 'ghcr.io';
+  policy.bindings = [
+    { vault: 'demo-vault', secret: 'acr-sp', registry: 'myregistry.azurecr.io' },
+    { vault: 'demo-vault', secret: 'ghcr-pull', registry: host, repositories: ['myorg/a'] },
+  ];
+  policy.teams.demo?.registries?.push({ server: host, repositories: ['myorg/prod/**'], tags: 'pinned' });
+  const demo: Caller = {
+    principal: { issuer: 'embedded', subject: 's' },
+    teams: { demo: ['deploy'] },
+    expiresAt: 0,
+  };
+  const ask = (
+    repository: string,
+    credential: Partial<Ask['credentials'][number]>,
+    tag: string | null = '1',
+    from = loaded,
+  ) =>
+    decide(from, demo, {
+      images: [{ pointer: '/i', host, repository, tag, digest: null }],
+      credentials: [{ pointer: '/c', server: host, ...credential }],
+      workloadSecrets: [],
+      workloadIdentities: [],
+      publicAddress: false,
+    });
+  const code = 'CredentialNotBoundToRegistry';
+  const pull = { secretName: 'GHCR-pull' };
+  t.match(ask('myorg/a', pull), { allowed: true });
+  t.match(ask('myorg/b', pull), { code, detail: /bound to myorg\/a of ghcr\.io, not to myorg\/b/ });
+  t.match(ask('myorg/a', { secretName: 'Acr-SP' }), {
+    code,
+    pointer: '/c/secretName',
+    detail: /not to ghcr\.io/,
+  });
+  const wrong = { secretName: 'ghcr-wrong' };
+  t.match(ask('myorg/a', wrong), { allowed: true }, 'its tags decide');
+  const closed = structuredClone(loaded);
+  for (const vault of Object.values(closed.policy.vaults ?? {})) vault.ownersBind = false;
+  t.match(ask('myorg/a', wrong, '1', closed), { code, detail: /tags do not count in vault 'demo-vault'/ });
+  t.match(ask('myorg/a', pull, '1', closed), { allowed: true });
+
+  t.match(ask('myorg/prod/a', wrong, 'latest'), { code: 'RegistryNotAllowed', detail: /other than latest/ });
+  t.match(ask('myorg/prod/a', wrong, '1'), { allowed: true });
+  t.match(ask('myorg/a', wrong, 'latest'), { allowed: true });
+  const both = { ...pull, identity: policy.teams.demo?.identities?.[0]?.id ?? '' };
+  t.match(ask('myorg/a', both), { code: 'InvalidRequest', pointer: '/c', detail: /exactly one/ });
+  t.match(ask('myorg/a', {}), { code: 'InvalidRequest', pointer: '/c' });
+  const two = structuredClone(loaded);
+  two.policy.teams.demo?.vaults?.push('other-vault');
+  t.match(ask('myorg/a', pull, '1', two), {
+    code: 'InvalidRequest',
+    detail: /one of demo-vault, other-vault/,
+  });
+  t.match(ask('myorg/a', { ...pull, vault: 'demo-vault' }, '1', two), { allowed: true });
+});
