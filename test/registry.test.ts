@@ -447,6 +447,27 @@ t.test('what a registry refuses is told in its own words', async t => {
       { step: 'token', registryMessage: 'incorrect username or password' },
     ],
     [
+      'a token service that forbids, as at GHCR',
+      asked =>
+        asked.path === '/token'
+          ? refused(403, 'DENIED', 'requested access to the resource is denied')
+          : refused(401, 'UNAUTHORIZED', 'no', {
+              'www-authenticate': 'Bearer realm="https://r.example/token"',
+            }),
+      { credential: 'me' },
+      { step: 'token', status: 403, registryCode: 'DENIED', signedIn: true },
+    ],
+    [
+      'a token service that does not end',
+      bearerHost({
+        challenge: 'Bearer realm="https://r.example/token"',
+        realmPath: '/token',
+        answer: { body: { token: bearerToken, padding: 'x'.repeat(70_000) } },
+      }),
+      { credential: 'me' },
+      { step: 'connect', networkCode: 'ANSWER_TOO_LONG', signedIn: true },
+    ],
+    [
       'unknown tag',
       () => refused(404, 'MANIFEST_UNKNOWN', 'manifest unknown'),
       {},
