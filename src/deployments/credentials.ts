@@ -21,11 +21,14 @@ export type ResolvedCredential =
       password: Secret;
     };
 
-interface CredentialParts {
+/** What resolving needs. */
+export interface CredentialParts {
   vault: Vault;
   policy: LoadedPolicy;
   now: Date;
   signal: AbortSignal;
+  /** Ends with the stage, and with it every secret that was resolved, whatever came of the others. */
+  held: DisposableStack;
 }
 
 export type Resolution = { ok: true; credential: ResolvedCredential } | { ok: false; failure: Failure };
@@ -52,7 +55,7 @@ type PlannedSecret = PlannedRegistry & { kind: 'secret' };
 
 async function resolveSecret(
   planned: PlannedSecret,
-  { vault, policy, now, signal }: CredentialParts,
+  { vault, policy, now, signal, held }: CredentialParts,
   version?: string,
 ): Promise<Resolution> {
   const versions = await vault.properties(planned.vault.url, planned.secretName, signal);
@@ -64,11 +67,11 @@ async function resolveSecret(
   const binding = bind(policy, planned, { ...properties, ...(previous ? { previous } : {}) }, now);
   if (!binding.bound) return { ok: false, failure: notBound(planned, binding) };
 
-  const stored = await vault.value(planned.vault.url, planned.secretName, properties.version, signal);
+  using stored = await vault.value(planned.vault.url, planned.secretName, properties.version, signal);
   const login = readLogin(stored, binding.username);
-  stored[Symbol.dispose]();
   if (!login.ok) return { ok: false, failure: malformed(planned, login.problem) };
-  const { username, password } = login;
+  const { username } = login;
+  const password = held.use(login.password);
   const { vault: place, secretName } = planned;
   return {
     ok: true,

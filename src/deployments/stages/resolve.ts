@@ -2,11 +2,11 @@ import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import { AzureError } from '../../azure/failure.ts';
 import { canonicalRegistry } from '../../hosts.ts';
 import type { PlannedRegistry } from '../../policy/decide.ts';
-import type { LoadedPolicy } from '../../policy/load.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import { ownerTag } from '../container-group.ts';
 import {
+  type CredentialParts,
   credentialRecord,
   type Resolution,
   type ResolvedCredential,
@@ -25,22 +25,28 @@ export const resolve: Stage = async (row, parts, signal) => {
   const again = decideAgain(row, parts);
   if (!again.allowed) return fail(again.failure, now, { holdsName: false });
 
-  const [foreign, resolutions] = await Promise.all([
+  using held = new DisposableStack();
+  const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
+  const [foreign, resolutions] = await together(
     parts.containerGroups.get(placeOf(row), signal),
-    Promise.all(again.plan.registries.map(planned => resolveOne(planned, again.policy, parts, signal))),
-  ]);
+    together(...again.plan.registries.map(planned => resolveOne(planned, credentialParts))),
+  );
   if (foreign && !isOurs(foreign, row)) return fail(groupExists(row), now, { holdsName: false });
   const refused = resolutions.find(resolution => !resolution.ok);
   if (refused && !refused.ok) return fail(refused.failure, now, { holdsName: false });
 
   const credentials = resolutions.flatMap(resolution => (resolution.ok ? [resolution.credential] : []));
-  try {
-    return await proveImages(row, credentials, parts, signal);
-  } finally {
-    for (const credential of credentials)
-      if (credential.kind === 'secret') credential.password[Symbol.dispose]();
-  }
+  // Awaited here: what is held ends with this function.
+  return await proveImages(row, credentials, parts, signal);
 };
+
+/** All of them, also where one throws: none may go on resolving a secret after the stage has ended. */
+async function together<T extends readonly unknown[]>(
+  ...promises: { [K in keyof T]: Promise<T[K]> }
+): Promise<T> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises) as unknown as Promise<T>;
+}
 
 async function proveImages(
   row: DeploymentRow,
@@ -76,14 +82,9 @@ async function proveImages(
   return goOn('Submitting', { ...records, images }, events);
 }
 
-async function resolveOne(
-  planned: PlannedRegistry,
-  policy: LoadedPolicy,
-  parts: StageParts,
-  signal: AbortSignal,
-): Promise<Resolution> {
+async function resolveOne(planned: PlannedRegistry, parts: CredentialParts): Promise<Resolution> {
   try {
-    return await resolveCredential(planned, { vault: parts.vault, policy, now: parts.clock.now(), signal });
+    return await resolveCredential(planned, parts);
   } catch (error) {
     if (!(error instanceof AzureError) || error.retryable || planned.kind !== 'secret') throw error;
     return { ok: false, failure: explainVault(error, planned) };

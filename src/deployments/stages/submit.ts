@@ -1,13 +1,12 @@
 import { AzureError } from '../../azure/failure.ts';
 import type { SecretVersion } from '../../azure/vault.ts';
 import type { Plan } from '../../policy/decide.ts';
-import type { LoadedPolicy } from '../../policy/load.ts';
 import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { Secret } from '../../secret.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import { containerGroupBody } from '../container-group.ts';
-import { type ResolvedCredential, resolveCredential } from '../credentials.ts';
+import { type CredentialParts, type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
 import { failure } from '../failure.ts';
 import { fail, goOn, type Move } from '../move.ts';
@@ -27,13 +26,17 @@ export const submit: Stage = async (row, parts, signal) => {
   if (present && !isOurs(present, row)) return fail(groupExists(row), now, { holdsName: false });
   if (present) return submitted(row, null, now);
 
-  const resolved = await resolveSecrets(row, again.plan, again.policy, parts, signal);
+  using held = new DisposableStack();
+  const resolved = await resolveSecrets(row, again.plan, {
+    vault: parts.vault,
+    policy: again.policy,
+    now,
+    signal,
+    held,
+  });
   if ('failure' in resolved) return fail(resolved.failure, now, { holdsName: false });
-  try {
-    return await put(row, resolved, parts, signal);
-  } finally {
-    for (const secret of secretsOf(resolved)) secret[Symbol.dispose]();
-  }
+  // Awaited here: what is held ends with this function.
+  return await put(row, resolved, parts, signal);
 };
 
 interface Resolved {
@@ -76,21 +79,19 @@ function submitted(row: DeploymentRow, operationUrl: string | null, at: Date): M
 async function resolveSecrets(
   row: DeploymentRow,
   plan: Plan,
-  policy: LoadedPolicy,
-  { vault, clock }: StageParts,
-  signal: AbortSignal,
+  parts: CredentialParts,
 ): Promise<Resolved | { failure: Failure }> {
   const resolved: Resolved = { credentials: [], workload: new Map() };
   for (const planned of plan.registries) {
     const version = row.credentials.find(({ server }) => server === planned.host)?.secretVersion;
-    const resolution = await resolveCredential(planned, { vault, policy, now: clock.now(), signal }, version);
+    const resolution = await resolveCredential(planned, parts, version);
     if (!resolution.ok) return { failure: resolution.failure };
     resolved.credentials.push(resolution.credential);
   }
   for (const { pointer, vault: place, secretName } of plan.workloadSecrets) {
-    const value = await readWorkloadSecret(place, secretName, pointer, { vault, clock }, signal);
+    const value = await readWorkloadSecret(place, secretName, pointer, parts);
     if ('failure' in value) return value;
-    resolved.workload.set(pointer, value);
+    resolved.workload.set(pointer, parts.held.use(value));
   }
   return resolved;
 }
@@ -99,10 +100,8 @@ async function readWorkloadSecret(
   place: { name: string; url: string },
   secretName: string,
   target: string,
-  { vault, clock }: Pick<StageParts, 'vault' | 'clock'>,
-  signal: AbortSignal,
+  { vault, now, signal }: CredentialParts,
 ): Promise<Secret | { failure: Failure }> {
-  const now = clock.now();
   try {
     const [newest] = await vault.properties(place.url, secretName, signal);
     const unusable = newest && whyUnusable(newest, now);
@@ -156,13 +155,6 @@ function workloadValue(
         if (value) return value.reveal();
       }
   throw new Error(`workload secret '${secretName}' was not resolved`);
-}
-
-function secretsOf({ credentials, workload }: Resolved): Secret[] {
-  return [
-    ...credentials.flatMap(credential => (credential.kind === 'secret' ? [credential.password] : [])),
-    ...workload.values(),
-  ];
 }
 
 /** ACI names the image in its message, so the credential that goes with it can be named too. */
