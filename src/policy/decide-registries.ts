@@ -1,9 +1,9 @@
 import { parseArmId } from '../arm-id.ts';
 import { unboundByPolicy } from './bind.ts';
 import type { Ask, AskedCredential, AskedImage, PlannedRegistry } from './decide.ts';
-import { listed, usableIdentity, vaultOf } from './decide.ts';
+import { listed, usableIdentity, usableSecretVault } from './decide.ts';
 import { Denied } from './denied.ts';
-import { matchesAny, matchesSecret } from './glob.ts';
+import { matchesAny } from './glob.ts';
 import type { Policy, Team, TeamRegistry } from './policy.ts';
 
 /** How each registry that an image names is pulled from. */
@@ -177,15 +177,7 @@ function planSecret(
   vault: string | undefined,
   pointer: string,
 ): PlannedRegistry {
-  const usable = team.registrySecrets ?? [];
-  const place = vaultOf(policy, team, vault, pointer);
-  // A name that globs make both kinds of secret is neither.
-  if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.workloadSecrets ?? [], secretName))
-    throw new Denied(
-      'CredentialNotAvailable',
-      pointer,
-      `Secret '${secretName}' is not available as a registry secret; the team may use ${listed(usable)}.`,
-    );
+  const place = usableSecretVault(policy, team, 'registry', { pointer, secretName, vault });
   // What policy binds to another registry is refused here: the vault need not be asked.
   const planned = { ...base, kind: 'secret' as const, vault: place, secretName };
   const unbound = unboundByPolicy(policy, planned);

@@ -134,19 +134,37 @@ function workloadSecretOf(
   team: Team,
   { pointer, secretName, vault }: Ask['workloadSecrets'][number],
 ): Plan['workloadSecrets'][number] {
-  const usable = team.workloadSecrets ?? [];
-  const place = vaultOf(policy, team, vault, pointer);
-  if (!place || !matchesSecret(usable, secretName) || matchesSecret(team.registrySecrets ?? [], secretName))
-    throw new Denied(
-      'CredentialNotAvailable',
-      pointer,
-      `Secret '${secretName}' is not available as a workload secret; the team may use ${listed(usable)}.`,
-    );
+  const place = usableSecretVault(policy, team, 'workload', { pointer, secretName, vault });
   return { pointer, vault: place, secretName };
 }
 
+interface NamedSecret {
+  pointer: string;
+  secretName: string;
+  vault?: string | undefined;
+}
+
+/** The vault of a secret that the team may use as this kind. A name that globs make both kinds of secret is neither. */
+export function usableSecretVault(
+  policy: Policy,
+  team: Team,
+  kind: 'registry' | 'workload',
+  { pointer, secretName, vault }: NamedSecret,
+): PlannedVault {
+  const { registrySecrets = [], workloadSecrets = [] } = team;
+  const [usable, others] =
+    kind === 'registry' ? [registrySecrets, workloadSecrets] : [workloadSecrets, registrySecrets];
+  const place = vaultOf(policy, team, vault, pointer);
+  if (place && matchesSecret(usable, secretName) && !matchesSecret(others, secretName)) return place;
+  throw new Denied(
+    'CredentialNotAvailable',
+    pointer,
+    `Secret '${secretName}' is not available as a ${kind} secret; the team may use ${listed(usable)}.`,
+  );
+}
+
 /** The vault that is named, or the team's only one. */
-export function vaultOf(
+function vaultOf(
   policy: Policy,
   team: Team,
   vault: string | undefined,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dispatcher, request } from 'undici';
+import type { Call } from '../../src/commands/conversation.ts';
 import { findEmbeddedAzure } from '../../src/commands/embedded-azure.ts';
 import { requestToken } from '../../src/commands/embedded-token.ts';
 import { createDispatcher, parseHostTable } from '../../src/hosts.ts';
@@ -9,14 +10,7 @@ import { seedStore } from './store-template.ts';
 
 type Teardown = { teardown(done: () => unknown): unknown };
 
-export interface JournalEntry {
-  seq: number;
-  host: string;
-  method: string;
-  path: string;
-  status: number;
-  caller?: string;
-}
+export type JournalEntry = Call;
 
 /** An embedded Azure in a process of its own, as the service meets it, and its control surface. */
 export interface DemoWorld {
