@@ -144,12 +144,12 @@ t.test('a failed group stays where the caller says so', async t => {
 t.test('an outage of the vault or of ARM delays a deployment, and says so', async t => {
   await world.control('POST', 'faults', {
     host: 'demo-vault.vault.azure.net',
-    times: 3,
     response: { status: 503, body: 'no' },
   });
   const accepted = await ask('POST', '/deployments', { body: requestFor('vault-out') });
   t.equal(accepted.status, 202);
   t.match(accepted.json, { status: 'Resolving', waitingFor: { reason: 'VaultOutage' } });
+  await world.control('DELETE', 'faults');
   t.match((await ask('GET', `/deployments/${accepted.json.id}`, { headers: { prefer: 'wait=45' } })).json, {
     status: 'Running',
     waitingFor: null,
