@@ -1,0 +1,52 @@
+import { type Command, UsageError } from './command.ts';
+
+/** The words of each command, and where it stands; loaded when asked for, so that none pays for the others. */
+const commands: Record<string, () => Promise<Command>> = {};
+
+async function main(args: string[]): Promise<number> {
+  const found = find(args);
+  if (!found) return help(args);
+  const command = await found.load();
+  try {
+    return await command.run(args.slice(found.words));
+  } catch (error) {
+    if (!(error instanceof UsageError) && !isParseError(error)) throw error;
+    console.error(`${error.message}\nUsage: slipway ${command.usage}`);
+    return 2;
+  }
+}
+
+/** The longest name that the arguments begin with: `policy check` before `policy`. */
+function find(args: string[]): { load: () => Promise<Command>; words: number } | null {
+  for (const words of [2, 1]) {
+    const load = commands[args.slice(0, words).join(' ')];
+    if (load && args.length >= words) return { load, words };
+  }
+  return null;
+}
+
+async function help(args: string[]): Promise<number> {
+  const asked = args.length === 0 || args[0] === 'help' || args[0] === '--help';
+  if (!asked) console.error(`slipway has no command '${args.slice(0, 2).join(' ')}'.`);
+  const loaded = await Promise.all(Object.values(commands).map(load => load()));
+  const lines = loaded.map(({ usage, summary }) => `  slipway ${usage}\n      ${summary}`);
+  (asked ? console.log : console.error)(['Commands:', ...lines].join('\n'));
+  return asked ? 0 : 2;
+}
+
+/** What `parseArgs` of Node throws: its messages are sentences that name the option. */
+function isParseError(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    error.code.startsWith('ERR_PARSE_ARGS')
+  );
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
