@@ -16,6 +16,8 @@ import type { DeploymentRequest } from '../schemas/request.ts';
 
 /** A column of JSON: read as the value, written as text that `json()` makes. */
 type Json<T> = ColumnType<T, T, T>;
+/** A column that may be left out where a row is inserted. */
+type Defaulted<T> = ColumnType<T, T | undefined, T>;
 
 export interface Tables {
   teams: { team: string };
@@ -24,6 +26,7 @@ export interface Tables {
   operations: OperationsTable;
   events: EventsTable;
   audit: AuditTable;
+  auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;
 }
 
@@ -70,6 +73,7 @@ export interface DeploymentsTable {
 
 interface RevisionsTable {
   deploymentId: string;
+  team: string;
   number: number;
   spec: Json<DeploymentRequest>;
   images: Json<ImageRecord[]>;
@@ -106,21 +110,37 @@ interface EventsTable {
   data: Json<Event['data'] | null>;
 }
 
-interface AuditTable {
-  id: Generated<string>;
+export interface AuditTable {
+  id: Generated<number>;
   at: Date;
   team: string | null;
-  principal: Json<Principal>;
+  /** Null where nobody was signed in. */
+  principal: Json<Principal | null>;
+  onBehalfOf: Defaulted<string | null>;
   action: string;
   target: string | null;
   /** Null where it was allowed. */
   code: string | null;
   policyDigest: string | null;
   requestId: string;
+  idempotencyKeyHash: Defaulted<string | null>;
+  count: Generated<number>;
+  /** Null until the row is sealed. */
+  batch: Defaulted<number | null>;
+}
+
+/** A link of the chain: `entries` are the ids and hashes of its rows. */
+interface AuditBatchesTable {
+  number: number;
+  previous: string;
+  head: string;
+  entries: Json<[id: number, hash: string][]>;
+  sealedAt: Date;
 }
 
 interface IdempotencyTable {
   keyHash: string;
+  team: string;
   requestHash: string;
   deploymentId: string;
   operationId: string;
