@@ -91,7 +91,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         case 'keyReused':
           throw keyReused();
         case 'exists':
-          throw deploymentExists(spec, await store.find([plan.team], { id: result.id }));
+          throw deploymentExists(spec, result.id);
         case 'quotaExceeded':
           throw quotaExceeded(plan.team, result);
       }
@@ -267,12 +267,12 @@ const keyReused = () =>
   createError('IdempotencyKeyReused', 'This Idempotency-Key was used with another request; take a new one.');
 
 /** The link is for who may follow it: the name may be taken by another team that shares the target. */
-function deploymentExists(spec: Spec, holder: Deployment | null): RequestError {
+function deploymentExists(spec: Spec, holder: string | null): RequestError {
   const detail = `Target '${spec.target}' has a deployment '${spec.name}' already. Delete it first, or take another name.`;
   return createError(
     'DeploymentExists',
     detail,
-    holder ? { members: { deployment: `/deployments/${holder.id}` } } : {},
+    holder ? { members: { deployment: `/deployments/${holder}` } } : {},
   );
 }
 

@@ -13,6 +13,7 @@ import { exceededQuota, type Quota, type QuotaExceeded } from './quota.ts';
 import { readDeployment } from './reading.ts';
 import type { Tables } from './tables.ts';
 import { lockTeam } from './teams.ts';
+import { asTeams } from './walls.ts';
 
 /** A deployment to be accepted: judged and allowed before. */
 export interface Acceptance {
@@ -37,14 +38,16 @@ export interface Acceptance {
   idempotency?: Idempotency;
 }
 
-export type Accepted =
-  | { outcome: 'accepted'; deployment: Deployment }
-  | Replayed
-  | { outcome: 'exists'; id: string }
-  | QuotaExceeded;
+export type Accepted = { outcome: 'accepted'; deployment: Deployment } | Replayed | Taken | QuotaExceeded;
+
+interface Taken {
+  outcome: 'exists';
+  /** Null where another team that shares the resource group has the name: its rows are not seen, but the unique index is. */
+  id: string | null;
+}
 
 export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Acceptance): Promise<Accepted> {
-  return db.transaction().execute(async trx => {
+  return asTeams(db, [acceptance.team], async trx => {
     await lockTeam(trx, acceptance.team);
     const replayed = await replay(trx, acceptance);
     if (replayed) return replayed;
@@ -52,7 +55,7 @@ export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Accepta
     if (holder) return holder;
     const exceeded = await exceededQuota(trx, acceptance);
     if (exceeded) return exceeded;
-    if (!(await insertDeployment(trx, acceptance))) return nameTaken(trx, acceptance);
+    if (!(await insertDeployment(trx, acceptance))) return { outcome: 'exists', id: null };
 
     await insertFirsts(trx, acceptance);
     await remember(trx, acceptance);
@@ -64,11 +67,12 @@ export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Accepta
 /** Azure compares subscriptions and resource groups without case. */
 async function findHolder(
   trx: Transaction<Tables>,
-  { subscription, resourceGroup, name }: Acceptance,
-): Promise<{ outcome: 'exists'; id: string } | null> {
+  { team, subscription, resourceGroup, name }: Acceptance,
+): Promise<Taken | null> {
   const holder = await trx
     .selectFrom('deployments')
     .select('id')
+    .where('team', '=', team)
     .where(sql<string>`lower(subscription)`, '=', subscription.toLowerCase())
     .where(sql<string>`lower(resource_group)`, '=', resourceGroup.toLowerCase())
     .where('name', '=', name)
@@ -77,14 +81,7 @@ async function findHolder(
   return holder ? { outcome: 'exists', id: holder.id } : null;
 }
 
-/** Two teams may share a resource group; the lock on a team does not keep them apart, the unique index does. */
-async function nameTaken(trx: Transaction<Tables>, acceptance: Acceptance) {
-  const holder = await findHolder(trx, acceptance);
-  if (!holder) throw new Error(`deployment ${acceptance.id} was not inserted`);
-  return holder;
-}
-
-/** Whether it was inserted: not where the name was taken at the same moment. */
+/** Whether it was inserted: not where another team has the name. Those of this team wait for its lock. */
 async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance): Promise<boolean> {
   const { idempotency, requestId, quota, size, now, createdBy, spec, plan, ...columns } = acceptance;
   const inserted = await trx
@@ -130,6 +127,7 @@ async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): P
     .insertInto('revisions')
     .values({
       deploymentId: id,
+      team,
       number: 1,
       spec: json(spec),
       images: json([]),

@@ -6,10 +6,12 @@ import { openEmbedded } from './embedded.ts';
 import { migrations } from './migrations.ts';
 import { openPostgres } from './postgres.ts';
 import type { Tables } from './tables.ts';
+import { raiseWalls } from './walls.ts';
 
 /** Where the rows live: PostgreSQL, or the same inside this process. One SQL for both. */
 export interface Database {
   kind: 'embedded' | 'postgres';
+  /** Sees no row of a team by itself, unless its login is above the walls: see walls.ts. */
   db: Kysely<Tables>;
   /** How pg-boss reaches the same database. */
   boss: Pick<ConstructorOptions, 'db' | 'backend' | 'connectionString' | 'application_name' | 'max'>;
@@ -41,6 +43,7 @@ export async function openDatabase({ url, directory, log }: DatabaseOptions): Pr
       dialect: backend.dialect,
       plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
     });
+    await raiseWalls(db);
     await migrate(db);
     return {
       kind: backend.kind,

@@ -12,6 +12,7 @@ import { enter, leave } from './phases.ts';
 import { readDeployment } from './reading.ts';
 import type { Tables } from './tables.ts';
 import { lockTeam } from './teams.ts';
+import { asTeams } from './walls.ts';
 import { changed } from './watch.ts';
 
 /** A deletion to be accepted: allowed before. */
@@ -37,7 +38,7 @@ export async function acceptDelete(
   acceptance: DeleteAcceptance,
 ): Promise<DeleteAccepted> {
   const { id, team } = acceptance;
-  return db.transaction().execute(async trx => {
+  return asTeams(db, [team], async trx => {
     await lockTeam(trx, team);
     const replayed = await replay(trx, acceptance);
     if (replayed) return replayed;

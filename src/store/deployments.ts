@@ -11,6 +11,7 @@ import { findOperation } from './operations.ts';
 import { findDeployment, type ListFilter, listDeployments, loadRow } from './reading.ts';
 import { drop, settle } from './settling.ts';
 import type { DeploymentsTable } from './tables.ts';
+import { asTeams, asWorker } from './walls.ts';
 import { startWatch, type Watch } from './watch.ts';
 
 export type { Acceptance } from './accepting.ts';
@@ -82,17 +83,19 @@ export interface DeploymentStore {
 }
 
 export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentStore {
+  const find: DeploymentStore['find'] = (teams, ref) =>
+    asTeams(db, teams, trx => findDeployment(trx, teams, ref));
   return {
     accept: acceptance => accept(db, jobs, acceptance),
     acceptDelete: acceptance => acceptDelete(db, jobs, acceptance),
-    find: (teams, ref) => findDeployment(db, teams, ref),
-    list: (teams, filter, page) => listDeployments(db, teams, filter, page),
-    findOperation: (teams, id) => findOperation(db, teams, id),
-    events: (teams, id, page) => listEvents(db, teams, id, page),
-    load: id => loadRow(db, id),
+    find,
+    list: (teams, filter, page) => asTeams(db, teams, trx => listDeployments(trx, teams, filter, page)),
+    findOperation: (teams, id) => asTeams(db, teams, trx => findOperation(trx, teams, id)),
+    events: (teams, id, page) => asTeams(db, teams, trx => listEvents(trx, teams, id, page)),
+    load: id => asWorker(db, trx => loadRow(trx, id)),
     settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),
     drop: (claim, row) => drop(db, jobs, claim, row),
-    refuse: entry => insertAudit(db, entry),
-    watch: () => startWatch(jobs, (teams, id) => findDeployment(db, teams, { id })),
+    refuse: entry => asTeams(db, [], trx => insertAudit(trx, entry)),
+    watch: () => startWatch(jobs, (teams, id) => find(teams, { id })),
   };
 }

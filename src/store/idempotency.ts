@@ -11,6 +11,7 @@ export interface Idempotency {
 }
 
 export interface Replayable {
+  team: string;
   now: Date;
   idempotency?: Idempotency;
 }
@@ -22,13 +23,14 @@ export type Replayed =
 /** What was accepted with this key before; null where nothing was, or too long ago. */
 export async function replay(
   trx: Transaction<Tables>,
-  { idempotency, now }: Replayable,
+  { idempotency, team, now }: Replayable,
 ): Promise<Replayed | null> {
   if (!idempotency) return null;
   const known = await trx
     .selectFrom('idempotency')
     .selectAll()
     .where('keyHash', '=', idempotency.keyHash)
+    .where('team', '=', team)
     .where('expiresAt', '>', now)
     .executeTakeFirst();
   if (!known) return null;
@@ -39,13 +41,13 @@ export async function replay(
 
 export async function remember(
   trx: Transaction<Tables>,
-  { id, operation, now, idempotency }: Replayable & { id: string; operation: string },
+  { id, operation, team, now, idempotency }: Replayable & { id: string; operation: string },
 ): Promise<void> {
   if (!idempotency) return;
   await forgetExpired(trx, now);
   await trx
     .insertInto('idempotency')
-    .values({ ...idempotency, deploymentId: id, operationId: operation })
+    .values({ ...idempotency, team, deploymentId: id, operationId: operation })
     .onConflict(conflict =>
       conflict.column('keyHash').doUpdateSet({
         requestHash: idempotency.requestHash,

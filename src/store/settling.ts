@@ -7,6 +7,7 @@ import { json, storable } from './json.ts';
 import { advanceOperation } from './operations.ts';
 import { enter, leave } from './phases.ts';
 import type { Tables } from './tables.ts';
+import { asWorker } from './walls.ts';
 import { changed } from './watch.ts';
 
 export async function settle(
@@ -35,7 +36,7 @@ export async function drop(
   row: DeploymentRow | null,
 ): Promise<void> {
   if (row) await finish(db, jobs, claim, row, async () => {});
-  else await db.transaction().execute(trx => claim.complete(trx));
+  else await asWorker(db, trx => claim.complete(trx));
 }
 
 /**
@@ -49,7 +50,7 @@ async function finish(
   row: DeploymentRow,
   save: (trx: Transaction<Tables>) => Promise<void>,
 ): Promise<void> {
-  await db.transaction().execute(async trx => {
+  await asWorker(db, async trx => {
     const present = await trx
       .selectFrom('deployments')
       .select(['status', 'operation'])

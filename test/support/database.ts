@@ -16,7 +16,7 @@ export const contractServer = process.env.SLIPWAY_TEST_DATABASE_URL ?? server;
 
 /** For a process under test: `DATABASE_URL` of a database of its own where the run is on PostgreSQL, else nothing. */
 export async function testDatabaseUrl(t: Teardown): Promise<{ DATABASE_URL: string | undefined }> {
-  return { DATABASE_URL: server ? await createDatabase(t, server) : undefined };
+  return { DATABASE_URL: server ? await createOwnedDatabase(t, server) : undefined };
 }
 
 /** For a store opened in this process: on PostgreSQL where the run is, else embedded; or as named. Gone when the test ends. */
@@ -34,14 +34,35 @@ export async function testDatabase(
   return { url: await createDatabase(t, contractServer), log };
 }
 
-/** A database of its own on that server, dropped when the test ends. */
+/** A database of its own on that server, dropped when the test ends; its login, the server's own, is above the walls. */
 async function createDatabase(t: Teardown, url: string): Promise<string> {
+  const own = new URL(url);
   const name = `slipway_${randomBytes(6).toString('hex')}`;
   await execute(url, `create database ${name}`);
   t.teardown(() => execute(url, `drop database ${name} with (force)`));
-  const own = new URL(url);
-  own.pathname = `/${name}`;
-  return own.href;
+  return Object.assign(own, { pathname: `/${name}` }).href;
+}
+
+/**
+ * The same for a login as a cloud has it: it owns the database, is no superuser, and inherits nothing. A query that acts
+ * in no role sees no row, and its test fails.
+ */
+export async function createOwnedDatabase(
+  t: Teardown,
+  url: string,
+  login = { name: 'slipway_test', may: 'createrole' },
+): Promise<string> {
+  const own = await createDatabase(t, url);
+  const { name: username, may } = login;
+  const password = 'slipway_test';
+  await execute(url, `create role ${username} login noinherit ${may} password '${password}'`).catch(error => {
+    // Another test process was faster.
+    if (error.code !== '42710' && error.code !== '23505') throw error;
+  });
+  await execute(own, `alter database ${new URL(own).pathname.slice(1)} owner to ${username}`);
+  // What an owner who inherits has as a member of pg_database_owner.
+  await execute(own, `grant create on schema public to ${username}`);
+  return Object.assign(new URL(own), { username, password }).href;
 }
 
 async function execute(url: string, statement: string): Promise<void> {

@@ -62,7 +62,7 @@ function removeOld(): void {
 
 /** Whatever may change what a fresh store looks like. */
 function digest(): string {
-  const sources = globSync('src/store/{migrations/*,migrations,embedded,durable-files,jobs}.ts', {
+  const sources = globSync('src/store/{migrations/*,migrations,walls,embedded,durable-files,jobs}.ts', {
     cwd: root,
   });
   const versions = ['@electric-sql/pglite', 'pg-boss'].map(name => `node_modules/${name}/package.json`);
