@@ -8,6 +8,7 @@ export const requestErrors = {
   UppercaseRepository: [400, 'Repository names are lower case'],
   RegistryCredentialMissing: [400, 'No credential covers this registry'],
   PasswordNotAccepted: [400, 'Slipway takes no passwords'],
+  SecretInRequest: [400, 'The request holds a secret'],
   Unauthenticated: [401, 'Sign in first'],
   CredentialNotAvailable: [403, 'This secret is not available to the team'],
   IdentityNotAvailable: [403, 'This identity is not available to the team'],
@@ -44,6 +45,8 @@ export interface ErrorDetail {
   /** JSON pointer into the body, or the name of a parameter or header. */
   pointer: string;
   detail: string;
+  /** What gave a secret away. */
+  rule?: string;
 }
 
 interface Extras {

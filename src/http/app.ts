@@ -15,7 +15,8 @@ import { type Readiness, registerHealth } from './health.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
-import { formatSchemaErrors, refusePasswordsAndNul, schemaController } from './validation.ts';
+import { refuseSecrets } from './refuse-secrets.ts';
+import { formatSchemaErrors, schemaController } from './validation.ts';
 
 export interface AppParts {
   log: Log;
@@ -118,7 +119,7 @@ function acceptJsonOnly(app: FastifyInstance): void {
     parse(request, body, (error, value) => {
       if (error) return done(error);
       try {
-        refusePasswordsAndNul(value);
+        refuseSecrets(value);
         done(null, value);
       } catch (refusal) {
         done(refusal as Error);

@@ -1,6 +1,6 @@
 import AjvCompiler, { type ValidatorFactory } from '@fastify/ajv-compiler';
 import type { FastifySchemaValidationError } from 'fastify';
-import { createError, type ErrorDetail, type RequestError } from '../errors.ts';
+import type { ErrorDetail, RequestError } from '../errors.ts';
 import { invalid } from './problems.ts';
 
 // What Fastify calls: the compiler's own types know only the schema, not the part that it is for.
@@ -51,29 +51,4 @@ function describe(
 }
 
 const list = (values: unknown) => (Array.isArray(values) ? values.join(', ') : String(values));
-const escapePointer = (name: string) => name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1');
-
-const passwordNames = /^(?:registry)?(?:pass(?:word|wd|phrase)?|pwd)$/i;
-
-/**
- * Refuses a property for a password wherever it stands, before anything else looks at the body; its value is neither
- * repeated nor logged. And NUL, which no store keeps.
- */
-export function refusePasswordsAndNul(body: unknown): void {
-  const pending: { value: unknown; pointer: string }[] = [{ value: body, pointer: '' }];
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    if (typeof next.value === 'string' && next.value.includes('\0'))
-      throw invalid([{ pointer: next.pointer, detail: 'must not contain NUL' }]);
-    if (typeof next.value !== 'object' || next.value === null) continue;
-    for (const [name, value] of Object.entries(next.value)) {
-      const pointer = `${next.pointer}/${escapePointer(name)}`;
-      if (passwordNames.test(name)) throw passwordRefused(pointer);
-      pending.push({ value, pointer });
-    }
-  }
-}
-
-function passwordRefused(pointer: string): RequestError {
-  const detail = 'Slipway takes no passwords: store it in Key Vault and name the secret with `secretName`.';
-  return createError('PasswordNotAccepted', `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
-}
+export const escapePointer = (name: string) => name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1');

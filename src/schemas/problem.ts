@@ -17,6 +17,7 @@ export const Problem = Type.Object(
           {
             pointer: Type.String({ description: 'JSON pointer into the body, or a parameter or header' }),
             detail: Type.String(),
+            rule: Type.Optional(Type.String({ description: 'What gave a secret away' })),
           },
           { additionalProperties: false },
         ),
