@@ -1,11 +1,13 @@
 import type { Migration } from 'kysely/migration';
 import * as start from './migrations/0001-start.ts';
+import * as policies from './migrations/0002-policies.ts';
 import * as teamsAsWalls from './migrations/0003-teams-as-walls.ts';
 import * as auditChain from './migrations/0004-audit-chain.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001-start': start,
+  '0002-policies': policies,
   '0003-teams-as-walls': teamsAsWalls,
   '0004-audit-chain': auditChain,
 };

@@ -28,6 +28,8 @@ export interface Tables {
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;
+  policies: PoliciesTable;
+  policyActivations: PolicyActivationsTable;
 }
 
 export interface DeploymentsTable {
@@ -145,4 +147,18 @@ interface IdempotencyTable {
   deploymentId: string;
   operationId: string;
   expiresAt: Date;
+}
+
+export interface PoliciesTable {
+  digest: string;
+  files: Json<{ name: string; text: string }[]>;
+}
+
+export interface PolicyActivationsTable {
+  number: Generated<number>;
+  digest: string;
+  at: Date;
+  /** The process that made it active. */
+  by: string;
+  cause: 'start' | 'change' | 'signal';
 }
