@@ -3,6 +3,7 @@ import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Log } from '../log.ts';
 import { json } from './json.ts';
 import type { AuditTable, Tables } from './tables.ts';
+import { asWorker } from './walls.ts';
 
 export type AuditRow = Selectable<AuditTable>;
 
@@ -27,7 +28,7 @@ const longestBatch = 1_000;
 export async function sealAudit(db: Kysely<Tables>, { log, now }: { log: Log; now: Date }): Promise<number> {
   let sealed = 0;
   for (;;) {
-    const batch = await db.transaction().execute(trx => sealBatch(trx, now));
+    const batch = await asWorker(db, trx => sealBatch(trx, now));
     if (!batch) return sealed;
     logHead(log, batch);
     sealed += batch.entries.length;
@@ -37,7 +38,7 @@ export async function sealAudit(db: Kysely<Tables>, { log, now }: { log: Log; no
 
 /** For the log of a process that starts: a kill may have come between a commit and its line. */
 export async function logNewestHead(db: Kysely<Tables>, log: Log): Promise<void> {
-  const newest = await newestBatch(db);
+  const newest = await asWorker(db, newestBatch);
   if (newest) logHead(log, newest);
 }
 

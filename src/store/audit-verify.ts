@@ -21,7 +21,8 @@ export interface Verdict {
 
 /**
  * Computes the chain anew from the rows. The database alone shows what was changed by who left the chain as it was; who
- * rewrote the chain, or cut its end off, is shown by the heads from the log.
+ * rewrote the chain, or cut its end off, is shown by the heads from the log. Give it a transaction `asWorker`: the audit
+ * is behind the teams' walls.
  */
 export async function verifyAudit(db: Kysely<Tables>, logged: readonly LoggedHead[] = []): Promise<Verdict> {
   const verdict: Verdict = { batches: 0, rows: 0, head: null, unsealed: 0, faults: [] };

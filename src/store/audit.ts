@@ -4,6 +4,7 @@ import type { Principal } from '../schemas/principal.ts';
 import type { Database } from './database.ts';
 import { json } from './json.ts';
 import type { AuditTable, Tables } from './tables.ts';
+import { asOperator, asTeams } from './walls.ts';
 
 /** One row per change and per refusal; reads are not audited. */
 export interface AuditEntry {
@@ -55,8 +56,11 @@ export interface AuditStore {
 
 export function createAuditStore({ db }: Pick<Database, 'db'>): AuditStore {
   return {
-    refuse: entry => insertAudit(db, entry),
-    list: (teams, filter, page) => listAudit(db, teams, filter, page),
+    refuse: entry => asTeams(db, [], trx => insertAudit(trx, entry)),
+    list: (teams, filter, page) =>
+      teams === 'all'
+        ? asOperator(db, trx => listAudit(trx, teams, filter, page))
+        : asTeams(db, teams, trx => listAudit(trx, teams, filter, page)),
   };
 }
 

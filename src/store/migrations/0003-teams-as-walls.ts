@@ -3,9 +3,9 @@ import { type Kysely, sql } from 'kysely';
 /**
  * Row-level security as the second lock: rows of a team are visible to who acts for it, and to the worker.
  *
- * A new table is out of the callers' reach until its migration grants it. One with rows of teams has a column `team` and
- * calls `wall`; one without (a policy's digest, say) needs a grant at most. Rows that hang on a deployment refer to
- * `deployments (id, team)`, so that none can hang on another team's. A migration that changes rows behind a wall first
+ * The worker may use a new table at once; callers may not until its migration says what. One with rows of teams has a
+ * column `team` and calls `wall`; one without (a policy's digest, say) needs a grant at most. Rows that hang on a
+ * deployment refer to `deployments (id, team)`, so that none can hang on another team's. A migration that changes rows behind a wall first
  * takes the worker's role (`set local role slipway_worker`, `reset role`): the owner sees none of them.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -23,11 +23,12 @@ export function wall(table: string, forCallers: string): string[] {
       using (current_setting('slipway.reads', true) = 'all')`,
     `create policy worker on ${table} to slipway_worker using (true) with check (true)`,
     `grant ${forCallers} on ${table} to slipway_team`,
-    `grant select, insert, update, delete on ${table} to slipway_worker`,
   ];
 }
 
 const statements = [
+  'grant select, insert, update, delete on all tables in schema public to slipway_worker',
+  'alter default privileges grant select, insert, update, delete on tables to slipway_worker',
   'alter table revisions add column team text',
   'update revisions set team = d.team from deployments d where d.id = deployment_id',
   'alter table revisions alter column team set not null',
@@ -54,5 +55,5 @@ const statements = [
   'grant usage on schema pgboss to slipway_team, slipway_worker',
   'grant select, insert, update, delete on all tables in schema pgboss to slipway_team, slipway_worker',
   `alter default privileges in schema pgboss
-    grant select, insert, update, delete on tables to slipway_team, slipway_worker`,
+    grant select, insert, update, delete on tables to slipway_team`,
 ];
