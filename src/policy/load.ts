@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { findContradictions } from './contradictions.ts';
 import { checkExpectations } from './expectations.ts';
+import { isMapping, type PolicyFile, placeIn, placeOf, placeOfOffset, type Source } from './places.ts';
 import { Policy } from './policy.ts';
 
 /** A policy that was read, checked and has passed its own tests. */
@@ -36,25 +37,40 @@ export class PolicyError extends Error {
 
 const validator = Compile(Policy);
 
+/** A policy in use, and where in its files each member stands. */
+export interface ReadPolicy {
+  loaded: LoadedPolicy;
+  /** `FILE:LINE` of what a JSON pointer names. */
+  placeOf(pointer: string): string;
+}
+
 /** Reads a YAML or JSON file, or a directory of them. Throws `PolicyError`. */
 export function loadPolicy(path: string): LoadedPolicy {
-  const sources = filesOf(path).map(readSource);
+  return parsePolicy(readPolicyFiles(path)).loaded;
+}
+
+/** Checks a policy as it was written, and what it expects of itself. Throws `PolicyError`. */
+export function parsePolicy(files: readonly PolicyFile[]): ReadPolicy {
+  const sources = files.map(readSource);
   const merged = merge(sources);
   if (!validator.Check(merged)) throw new PolicyError(schemaFaults(sources, merged));
   const policy: Policy = merged;
+  const place = (pointer: string) => placeOf(sources, pointer);
   const contradictions = [...findContradictions(policy)].map(({ pointer, message }) => ({
-    place: placeOf(sources, pointer),
+    place: place(pointer),
     message: `${pointer} ${message}`,
   }));
   if (contradictions.length > 0) throw new PolicyError(contradictions);
 
   const loaded = { policy, digest: createHash('sha256').update(canonical(policy)).digest('hex') };
-  const unmet = checkExpectations(loaded).map(({ pointer, message }) => ({
-    place: placeOf(sources, pointer),
-    message,
-  }));
+  const unmet = checkExpectations(loaded).map(({ pointer, message }) => ({ place: place(pointer), message }));
   if (unmet.length > 0) throw new PolicyError(unmet);
-  return loaded;
+  return { loaded, placeOf: place };
+}
+
+/** A file, or the `.yaml`, `.yml` and `.json` files of a directory by their names. Throws `PolicyError`. */
+export function readPolicyFiles(path: string): PolicyFile[] {
+  return pathsOf(path).map(name => ({ name, text: textOf(name) }));
 }
 
 /** The validator reports an unknown member twice: at itself, and at its parent without a name. */
@@ -67,14 +83,7 @@ function schemaFaults(sources: readonly Source[], merged: unknown): PolicyFault[
     }));
 }
 
-interface Source {
-  file: string;
-  document: Document;
-  lines: LineCounter;
-  content: Record<string, unknown>;
-}
-
-function filesOf(path: string): string[] {
+function pathsOf(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path).filter(name => /\.(?:ya?ml|json)$/.test(name));
@@ -95,18 +104,28 @@ function textOf(file: string): string {
   }
 }
 
-function readSource(file: string): Source {
+function readSource({ name: file, text }: PolicyFile): Source {
+  if (text.includes('\0')) throw unreadable(file, 'is no text');
   const lines = new LineCounter();
-  const document = parseDocument(textOf(file), { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const source = { file, document, lines, content: {} };
   const faults = document.errors.map(({ message, pos }) => ({
-    place: `${file}:${lines.linePos(pos[0]).line}`,
+    place: placeOfOffset(source, pos[0]),
     message: message.split('\n')[0] ?? '',
   }));
   if (faults.length > 0) throw new PolicyError(faults);
-  const content: unknown = document.toJS();
-  if (typeof content !== 'object' || content === null || Array.isArray(content))
-    throw unreadable(file, 'must be a mapping');
-  return { file, document, lines, content: { ...content } };
+  const content = contentOf(file, document);
+  if (!isMapping(content)) throw unreadable(file, 'must be a mapping');
+  return { ...source, content: { ...content } };
+}
+
+/** Aliases that lead nowhere, or multiply without end, come to light only here. */
+function contentOf(file: string, document: Source['document']): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw unreadable(file, error instanceof Error ? error.message : 'cannot be read');
+  }
 }
 
 /**
@@ -138,53 +157,6 @@ function standsTwice(sources: readonly Source[], second: Source, path: string[])
     place: placeIn(second, path) ?? second.file,
     message: `/${path.join('/')} stands in ${first ?? 'another file'} too: give it once`,
   };
-}
-
-const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-type Path = (string | number)[];
-
-/** The line of the nearest node that the pointer names, in the file that has it. */
-function placeOf(sources: readonly Source[], pointer: string): string {
-  const path: Path = pointer
-    .split('/')
-    .slice(1)
-    .map(part => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
-  const { source, own } = ownerOf(sources, path);
-  for (let depth = own.length; depth > 0; depth--) {
-    const place = source && placeIn(source, own.slice(0, depth));
-    if (place) return place;
-  }
-  return source?.file ?? '';
-}
-
-/** The file that a member came from; an index of a joined list is counted within its own file. */
-function ownerOf(
-  sources: readonly Source[],
-  [name = '', key, ...rest]: Path,
-): { source: Source | undefined; own: Path } {
-  let index = typeof key === 'number' ? key : 0;
-  for (const source of sources) {
-    const member = source.content[String(name)];
-    if (Array.isArray(member) && typeof key === 'number') {
-      if (index < member.length) return { source, own: [name, index, ...rest] };
-      index -= member.length;
-    } else if (isMapping(member) && (key === undefined || Object.hasOwn(member, String(key)))) {
-      return { source, own: key === undefined ? [name] : [name, key, ...rest] };
-    } else if (member !== undefined && !isMapping(member)) return { source, own: [name] };
-  }
-  return { source: sources[0], own: [name] };
-}
-
-/** A member's line is that of its name: its value may begin on the next. */
-function placeIn({ file, document, lines }: Source, path: Path): string | null {
-  const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
-  const pair = isMap(parent)
-    ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(path.at(-1)))
-    : undefined;
-  const node = pair?.key ?? document.getIn(path, true);
-  return isNode(node) && node.range ? `${file}:${lines.linePos(node.range[0]).line}` : null;
 }
 
 function canonical(value: unknown): string {
