@@ -47,25 +47,23 @@ async function createDatabase(t: Teardown, url: string): Promise<string> {
  * The same for a login as a cloud has it: it owns the database, is no superuser, and inherits nothing. A query that acts
  * in no role sees no row, and its test fails.
  */
-export async function createOwnedDatabase(
-  t: Teardown,
-  url: string,
-  login = { name: 'slipway_test', may: 'createrole' },
-): Promise<string> {
+export async function createOwnedDatabase(t: Teardown, url: string, login = 'slipway_test'): Promise<string> {
   const own = await createDatabase(t, url);
-  const { name: username, may } = login;
   const password = 'slipway_test';
-  await execute(url, `create role ${username} login noinherit ${may} password '${password}'`).catch(error => {
-    // Another test process was faster.
-    if (error.code !== '42710' && error.code !== '23505') throw error;
-  });
-  await execute(own, `alter database ${new URL(own).pathname.slice(1)} owner to ${username}`);
+  await execute(url, `create role ${login} login noinherit createrole password '${password}'`).catch(
+    error => {
+      // Another test process was faster.
+      if (error.code !== '42710' && error.code !== '23505') throw error;
+    },
+  );
+  await execute(own, `alter database ${new URL(own).pathname.slice(1)} owner to ${login}`);
   // What an owner who inherits has as a member of pg_database_owner.
-  await execute(own, `grant create on schema public to ${username}`);
-  return Object.assign(new URL(own), { username, password }).href;
+  await execute(own, `grant create on schema public to ${login}`);
+  return Object.assign(new URL(own), { username: login, password }).href;
 }
 
-async function execute(url: string, statement: string): Promise<void> {
+/** Runs a statement as the login of the address. */
+export async function execute(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
