@@ -27,3 +27,24 @@ export function sameArmId(left: string, right: string): boolean {
   const b = parseArmId(right);
   return a !== null && b !== null && formatArmId(a).toLowerCase() === formatArmId(b).toLowerCase();
 }
+
+/** The parts of the id of a subnet, which is below a virtual network. */
+export interface SubnetId {
+  network: ArmId;
+  name: string;
+}
+
+const subnetForm = /^(.{1,400})\/subnets\/([a-z0-9](?:[\w.-]{0,78}[\w])?)$/i;
+const networkType = 'Microsoft.Network/virtualNetworks';
+
+/** Null where the text is not the id of one subnet. */
+export function parseSubnetId(text: string): SubnetId | null {
+  const [, parent = '', name] = subnetForm.exec(text) ?? [];
+  const network = parseArmId(parent);
+  if (!name || network?.type.toLowerCase() !== networkType.toLowerCase()) return null;
+  return { network: { ...network, type: networkType }, name };
+}
+
+export function formatSubnetId({ network, name }: SubnetId): string {
+  return `${formatArmId(network)}/subnets/${name}`;
+}

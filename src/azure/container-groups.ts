@@ -8,7 +8,8 @@ import {
   stateOf,
 } from './container-group-state.ts';
 import { forgetRefused } from './credential.ts';
-import { errorOfAnswer, toAzureError } from './failure.ts';
+import { AzureError, errorOfAnswer, toAzureError } from './failure.ts';
+import { type NewerMembers, putNewerMembers, versionFor, withoutNewerMembers } from './newer-members.ts';
 import { refuseDropped } from './nothing-dropped.ts';
 import { refuseForeignOperation } from './routes.ts';
 
@@ -19,8 +20,8 @@ export type {
   OperationState,
 } from './container-group-state.ts';
 
-/** What ARM is sent, in the SDK's flat form. It may hold secrets. */
-export type ContainerGroupBody = ContainerGroup;
+/** What ARM is sent, in the SDK's flat form, with what newer versions than the SDK's know. It may hold secrets. */
+export type ContainerGroupBody = ContainerGroup & NewerMembers;
 
 export interface GroupPlace {
   subscription: string;
@@ -32,16 +33,19 @@ export interface ContainerGroups {
   /** Null where there is no such group. */
   get(place: GroupPlace, signal?: AbortSignal): Promise<ContainerGroupState | null>;
   /** Sends the PUT once and does not wait for its end. `build` makes the body, secrets and all, inside the call. */
-  put(
-    place: GroupPlace,
-    build: () => ContainerGroupBody,
-    signal?: AbortSignal,
-  ): Promise<{ created: boolean; operationUrl: string | null }>;
+  put(place: GroupPlace, build: () => ContainerGroupBody, signal?: AbortSignal): Promise<PutAnswer>;
   /** How an operation that ARM named is doing; its address is used as it came. */
   operation(url: string, signal?: AbortSignal): Promise<OperationState>;
   /** `accepted`: Azure is still at it. Only a `get` proves that it is gone. */
   remove(place: GroupPlace, signal?: AbortSignal): Promise<'deleted' | 'accepted' | 'absent'>;
   logs(place: GroupPlace, container: string, options: LogOptions): Promise<string>;
+}
+
+export interface PutAnswer {
+  created: boolean;
+  operationUrl: string | null;
+  /** Whether `identityAcls` were taken: a cloud that does not know that version yet is sent the group without them. */
+  isolated: boolean;
 }
 
 interface LogOptions {
@@ -78,15 +82,15 @@ function createClients(credential: TokenCredential, transport: HttpClient): Clie
   const kept = new Map<string, ContainerInstanceManagementClient>();
   // Retries are the workflow's: the SDK's sleep in memory for as long as Retry-After says, and send a PUT again (measured).
   const retryOptions = { maxRetries: 0 };
-  const create = (subscription: string, httpClient: HttpClient) =>
-    new ContainerInstanceManagementClient(credential, subscription, { httpClient, retryOptions });
+  const create = (subscription: string, httpClient: HttpClient, version: { apiVersion?: string } = {}) =>
+    new ContainerInstanceManagementClient(credential, subscription, { httpClient, retryOptions, ...version });
   return {
     of(subscription) {
       const client = kept.get(subscription) ?? create(subscription, transport);
       kept.set(subscription, client);
       return client;
     },
-    sending: (body, subscription) => create(subscription, refusingDropped(transport, body)),
+    sending: (body, subscription) => create(subscription, sendingWhole(transport, body), versionFor(body)),
   };
 }
 
@@ -110,18 +114,41 @@ async function get(
 
 async function put(
   clients: Clients,
-  { subscription, resourceGroup, name }: GroupPlace,
+  place: GroupPlace,
   build: () => ContainerGroupBody,
   signal: AbortSignal | undefined,
-): Promise<{ created: boolean; operationUrl: string | null }> {
+): Promise<PutAnswer> {
+  const body = build();
+  try {
+    return await putOnce(clients, place, body, signal);
+  } catch (error) {
+    if (!(error instanceof AzureError) || !body.identityAcls || !versionUnknown.has(error.code ?? ''))
+      throw error;
+    // Refused before anything was looked at: this is the first PUT that counts.
+    return putOnce(clients, place, withoutNewerMembers(body), signal);
+  }
+}
+
+const versionUnknown = new Set([
+  'NoRegisteredProviderFound',
+  'InvalidApiVersionParameter',
+  'InvalidResourceType',
+  'UnsupportedApiVersion',
+]);
+
+async function putOnce(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  body: ContainerGroupBody,
+  signal: AbortSignal | undefined,
+): Promise<PutAnswer> {
   const { status, headers } = await sendOnce('put container group', onResponse => {
-    const body = build();
     const { containerGroups } = clients.sending(body, subscription);
     const options = { ...timed(writeTimeoutMs, signal), onResponse };
     return containerGroups.beginCreateOrUpdate(resourceGroup, name, body, options);
   });
   const operationUrl = headers.get('azure-asyncoperation') ?? headers.get('location') ?? null;
-  return { created: status === 201, operationUrl };
+  return { created: status === 201, operationUrl, isolated: body.identityAcls !== undefined };
 }
 
 async function operation(
@@ -179,10 +206,13 @@ const timed = (timeout: number, signal: AbortSignal | undefined) => ({
   ...(signal ? { abortSignal: signal } : {}),
 });
 
-function refusingDropped(transport: HttpClient, built: ContainerGroupBody): HttpClient {
+function sendingWhole(transport: HttpClient, built: ContainerGroupBody): HttpClient {
   return {
     async sendRequest(asked) {
-      if (typeof asked.body === 'string') refuseDropped(built, asked.body);
+      if (typeof asked.body === 'string') {
+        asked.body = putNewerMembers(built, asked.body);
+        refuseDropped(built, asked.body);
+      }
       return transport.sendRequest(asked);
     },
   };

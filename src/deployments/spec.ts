@@ -2,7 +2,13 @@ import { createError, type ErrorDetail } from '../errors.ts';
 import { canonicalRegistry } from '../hosts.ts';
 import type { Ask } from '../policy/decide.ts';
 import { type ImageReference, parseReference } from '../registry/reference.ts';
-import type { ContainerRequest, DeploymentRequest } from '../schemas/request.ts';
+import type { Container } from '../schemas/container.ts';
+import type { DeploymentRequest } from '../schemas/request.ts';
+import { plainSecretsIn } from './plain-secrets.ts';
+import { containerErrors } from './spec-rules/containers.ts';
+import { groupErrors } from './spec-rules/group.ts';
+import { secretsOf } from './spec-rules/secrets.ts';
+import { volumeErrors } from './spec-rules/volumes.ts';
 
 /** A request with its defaults filled in; it can be posted again. */
 export type Spec = DeploymentRequest;
@@ -32,7 +38,7 @@ export function fillDefaults(request: DeploymentRequest): Spec {
   };
 }
 
-function fillContainer(container: ContainerRequest, request: DeploymentRequest): ContainerRequest {
+function fillContainer(container: Container, request: DeploymentRequest): Container {
   return {
     ...container,
     // The smallest request is a name and an image: a lone container is called as its group.
@@ -49,70 +55,30 @@ const fillPort = <T extends { protocol?: 'TCP' | 'UDP' }>(port: T) => ({
 
 /** Judges what the schema cannot: rules between members, each with its place. Throws 400. */
 export function checkSpec(spec: Spec): void {
-  const errors = [...containerErrors(spec), ...credentialErrors(spec), ...portErrors(spec)];
+  const errors: ErrorDetail[] = [...containerErrors(spec), ...volumeErrors(spec), ...groupErrors(spec)];
   if (errors.length === 0) return;
   const summary = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('; ');
   throw createError('InvalidRequest', summary, { errors });
 }
 
-function* containerErrors({ containers }: Spec): Generator<ErrorDetail> {
-  const names = new Set<string>();
-  for (const [index, container] of containers.entries()) {
-    const pointer = `/containers/${index}`;
-    if (container.name === undefined) yield { pointer: `${pointer}/name`, detail: 'is missing' };
-    else if (names.has(container.name)) yield { pointer: `${pointer}/name`, detail: 'is used twice' };
-    else names.add(container.name);
-    yield* variableErrors(container, pointer);
-  }
-}
-
-function* variableErrors(container: ContainerRequest, pointer: string): Generator<ErrorDetail> {
-  const names = new Set<string>();
-  for (const [index, variable] of (container.environmentVariables ?? []).entries()) {
-    const place = `${pointer}/environmentVariables/${index}`;
-    if (names.has(variable.name)) yield { pointer: `${place}/name`, detail: 'is used twice' };
-    names.add(variable.name);
-    if ((variable.value === undefined) === (variable.secretName === undefined))
-      yield { pointer: place, detail: 'needs exactly one of value and secretName' };
-    if (variable.vault !== undefined && variable.secretName === undefined)
-      yield { pointer: `${place}/vault`, detail: 'goes with secretName only' };
-  }
-}
-
-function* credentialErrors({ imageRegistryCredentials }: Spec): Generator<ErrorDetail> {
-  for (const [index, credential] of (imageRegistryCredentials ?? []).entries()) {
-    const pointer = `/imageRegistryCredentials/${index}`;
-    if ((credential.secretName === undefined) === (credential.identity === undefined))
-      yield { pointer, detail: 'needs exactly one of secretName and identity' };
-    if (credential.vault !== undefined && credential.secretName === undefined)
-      yield { pointer: `${pointer}/vault`, detail: 'goes with secretName only' };
-  }
-}
-
-function* portErrors({ ipAddress }: Spec): Generator<ErrorDetail> {
-  if (ipAddress?.type === 'Private')
-    yield {
-      pointer: '/ipAddress/type',
-      detail: 'Private needs a subnet, which Slipway does not support yet',
-    };
-}
-
-/** Reads every image reference. Throws 400 with the place, and the fix where there is one. */
+/**
+ * Reads every image reference, those of containers first, then those of init containers. Throws 400 with the place, and
+ * the fix where there is one.
+ */
 export function readImages(spec: Spec): SpecImage[] {
-  return spec.containers.map((container, index) => {
-    const pointer = `/containers/${index}/image`;
-    const parsed = parseReference(container.image);
-    if (parsed.ok)
-      return {
-        container: container.name ?? spec.name,
-        pointer,
-        requested: container.image,
-        reference: parsed.reference,
-      };
-    const code = parsed.reason === 'UPPERCASE' ? 'UppercaseRepository' : 'InvalidImageReference';
-    const detail = parsed.hint ?? 'is not of the form [REGISTRY/]REPOSITORY[:TAG][@DIGEST]';
-    throw createError(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
-  });
+  const read = (list: 'containers' | 'initContainers') =>
+    (spec[list] ?? []).map(({ name = spec.name, image }, index) =>
+      readImage(name, image, `/${list}/${index}/image`),
+    );
+  return [...read('containers'), ...read('initContainers')];
+}
+
+function readImage(container: string, requested: string, pointer: string): SpecImage {
+  const parsed = parseReference(requested);
+  if (parsed.ok) return { container, pointer, requested, reference: parsed.reference };
+  const code = parsed.reason === 'UPPERCASE' ? 'UppercaseRepository' : 'InvalidImageReference';
+  const detail = parsed.hint ?? 'is not of the form [REGISTRY/]REPOSITORY[:TAG][@DIGEST]';
+  throw createError(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
 /** What policy is asked: names and places, nothing else. */
@@ -133,21 +99,33 @@ export function askOf(spec: Spec, images: SpecImage[]): Ask {
       server: canonicalRegistry(server),
       ...credential,
     })),
-    workloadSecrets: spec.containers.flatMap((container, index) => workloadSecretsOf(container, index)),
+    workloadSecrets: secretsOf(spec),
     workloadIdentities: (spec.identity?.userAssignedIdentities ?? []).map((id, index) => ({
       pointer: `/identity/userAssignedIdentities/${index}`,
       id,
     })),
     publicAddress: spec.ipAddress?.type === 'Public',
+    plainSecrets: plainSecretsIn(spec),
+    ...placesOf(spec),
   };
 }
 
-function workloadSecretsOf(container: ContainerRequest, index: number): Ask['workloadSecrets'] {
-  return (container.environmentVariables ?? []).flatMap(({ secretName, vault }, place) => {
-    if (secretName === undefined) return [];
-    const pointer = `/containers/${index}/environmentVariables/${place}/secretName`;
-    return [{ pointer, secretName, ...(vault !== undefined ? { vault } : {}) }];
-  });
+/** Networks and data that the group would reach with our rights. */
+function placesOf({ subnetIds = [], volumes = [], diagnostics }: Spec) {
+  const logs = '/diagnostics/logAnalytics';
+  const { workspaceId, workspaceResourceId } = diagnostics?.logAnalytics ?? {};
+  return {
+    subnets: subnetIds.map(({ id }, index) => ({ pointer: `/subnetIds/${index}/id`, id })),
+    workspaces: [
+      ...(workspaceId ? [{ pointer: `${logs}/workspaceId`, id: workspaceId }] : []),
+      ...(workspaceResourceId ? [{ pointer: `${logs}/workspaceResourceId`, id: workspaceResourceId }] : []),
+    ],
+    storageAccounts: volumes.flatMap(({ azureFile }, index) =>
+      azureFile
+        ? [{ pointer: `/volumes/${index}/azureFile/storageAccountName`, name: azureFile.storageAccountName }]
+        : [],
+    ),
+  };
 }
 
 /** What a group of this spec takes of its team's and its region's quota. */

@@ -46,21 +46,6 @@ export function bind(
   now: Date,
 ): Bound {
   const name = `Secret '${planned.secretName}' (version ${properties.version})`;
-  if (!properties.enabled)
-    return { bound: false, code: 'CredentialDisabled', detail: `${name} is disabled.` };
-  if (properties.expiresOn && properties.expiresOn <= now)
-    return {
-      bound: false,
-      code: 'CredentialExpired',
-      detail: `${name} expired at ${properties.expiresOn.toISOString()}.`,
-    };
-  if (properties.notBefore && properties.notBefore > now)
-    return {
-      bound: false,
-      code: 'CredentialNotYetValid',
-      detail: `${name} is valid from ${properties.notBefore.toISOString()}.`,
-    };
-
   const fromPolicy = writtenFor(policy, planned);
   const ownersBind = policy.vaults?.[planned.vault.name]?.ownersBind === true;
   const fromTags = ownersBind ? readTags(properties.tags) : null;
@@ -77,7 +62,27 @@ export function bind(
   ];
   if (usernames.length > 1)
     return notBound(`${name} is bound to one user by policy and to another by its tags.`);
-  return { bound: true, host: planned.host, username: usernames[0] ?? null };
+  // Last: to renew a secret that is bound elsewhere would not help, nor is its validity this caller's business.
+  return (
+    whyInvalid(name, properties, now) ?? { bound: true, host: planned.host, username: usernames[0] ?? null }
+  );
+}
+
+function whyInvalid(
+  name: string,
+  { enabled, expiresOn, notBefore }: SecretProperties,
+  now: Date,
+): (Bound & { bound: false }) | null {
+  if (!enabled) return { bound: false, code: 'CredentialDisabled', detail: `${name} is disabled.` };
+  if (expiresOn && expiresOn <= now) {
+    const detail = `${name} expired at ${expiresOn.toISOString()}.`;
+    return { bound: false, code: 'CredentialExpired', detail };
+  }
+  if (notBefore && notBefore > now) {
+    const detail = `${name} is valid from ${notBefore.toISOString()}.`;
+    return { bound: false, code: 'CredentialNotYetValid', detail };
+  }
+  return null;
 }
 
 /** Why policy alone already keeps a secret from a registry; null where it allows it, or where the tags decide. */

@@ -1,10 +1,10 @@
 import { parseArmId } from '../arm-id.ts';
 import { unboundByPolicy } from './bind.ts';
 import type { Ask, AskedCredential, AskedImage, PlannedRegistry } from './decide.ts';
-import { listed, usableIdentity, usableSecretVault } from './decide.ts';
 import { Denied } from './denied.ts';
 import { matchesAny } from './glob.ts';
 import type { Policy, Team, TeamRegistry } from './policy.ts';
+import { listed, usableIdentity, usableSecret } from './usable.ts';
 
 /** How each registry that an image names is pulled from. */
 export function decideRegistries(policy: Policy, team: Team, ask: Ask): PlannedRegistry[] {
@@ -145,11 +145,18 @@ function planDefault(
       `policy names no one credential for these images of ${base.host}: add an entry to imageRegistryCredentials`,
     );
   if (entry.credential === undefined) return { ...base, kind: 'anonymous' };
-  const identity = (team.identities ?? []).find(
-    ({ id, use }) => use === 'pull' && parseArmId(id)?.name === entry.credential,
+  const identity = pullIdentityCalled(team, entry.credential, base.host);
+  if (identity !== undefined) return planIdentity(policy, team, base, identity, base.pointer);
+  return planSecret(policy, team, base, entry.credential, entry.vault, base.pointer);
+}
+
+/** The one for this registry, where several resource groups have one of that name. */
+function pullIdentityCalled({ identities = [] }: Team, name: string, host: string): string | undefined {
+  const called = identities.filter(
+    ({ id, use }) => use === 'pull' && parseArmId(id)?.name.toLowerCase() === name.toLowerCase(),
   );
-  if (identity) return planIdentity(policy, team, base, identity.id, base.pointer);
-  return planSecret(policy, team, base, entry.credential, undefined, base.pointer);
+  const fitting = called.find(({ registries }) => registries === undefined || registries.includes(host));
+  return (fitting ?? called[0])?.id;
 }
 
 function planIdentity(
@@ -159,13 +166,7 @@ function planIdentity(
   identity: string,
   pointer: string,
 ): PlannedRegistry {
-  const id = usableIdentity(
-    team,
-    identity,
-    'pull',
-    pointer,
-    registries => registries === undefined || registries.includes(base.host),
-  );
+  const id = usableIdentity(team, identity, 'pull', pointer, base.host);
   return { ...base, kind: 'identity', id, registryId: policy.registries?.[base.host]?.id ?? null };
 }
 
@@ -177,9 +178,9 @@ function planSecret(
   vault: string | undefined,
   pointer: string,
 ): PlannedRegistry {
-  const place = usableSecretVault(policy, team, 'registry', { pointer, secretName, vault });
+  const secret = usableSecret(policy, team, 'registry', { pointer, secretName, vault });
   // What policy binds to another registry is refused here: the vault need not be asked.
-  const planned = { ...base, kind: 'secret' as const, vault: place, secretName };
+  const planned = { ...base, kind: 'secret' as const, ...secret };
   const unbound = unboundByPolicy(policy, planned);
   if (unbound) throw new Denied('CredentialNotBoundToRegistry', pointer, unbound);
   return planned;

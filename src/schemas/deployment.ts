@@ -52,6 +52,11 @@ export const CredentialRecord = Type.Object(
     secretName: Type.Optional(Type.String()),
     secretVersion: Type.Optional(Type.String()),
     identity: Type.Optional(Type.String()),
+    isolated: Type.Optional(
+      Type.Boolean({
+        description: 'Of an identity: Azure keeps the workload from using it; absent before it was attached',
+      }),
+    ),
   },
   closed,
 );

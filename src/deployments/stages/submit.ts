@@ -1,5 +1,4 @@
 import { AzureError } from '../../azure/failure.ts';
-import type { SecretVersion } from '../../azure/vault.ts';
 import type { Plan } from '../../policy/decide.ts';
 import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
@@ -8,9 +7,10 @@ import type { DeploymentRow } from '../../store/deployments.ts';
 import { containerGroupBody } from '../container-group.ts';
 import { type CredentialParts, type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
-import { failure } from '../failure.ts';
-import { fail, goOn, type Move } from '../move.ts';
+import { isIsolated } from '../identity-acls.ts';
+import { fail, goOn, type Move, type Patch } from '../move.ts';
 import { explainable } from '../preflight.ts';
+import { resolveWorkloadSecrets } from '../workload-secrets.ts';
 import { groupExists, isOurs } from './resolve.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
@@ -40,8 +40,9 @@ export const submit: Stage = async (row, parts, signal) => {
 };
 
 interface Resolved {
+  plan: Plan;
   credentials: ResolvedCredential[];
-  workload: Map<string, Secret>;
+  workload: ReadonlyMap<string, Secret>;
 }
 
 async function put(
@@ -56,21 +57,30 @@ async function put(
       team: row.team,
       spec: row.spec,
       images: row.images,
-      credentials: resolved.credentials,
-      workloadSecret: (secretName, vault) => workloadValue(resolved, row, secretName, vault),
+      ...resolved,
     });
   try {
-    const { operationUrl } = await parts.containerGroups.put(placeOf(row), build, signal);
-    return submitted(row, operationUrl, parts.clock.now());
+    const { operationUrl, isolated } = await parts.containerGroups.put(placeOf(row), build, signal);
+    const credentials = withIsolation(row, resolved.plan, isolated);
+    return submitted(row, operationUrl, parts.clock.now(), { credentials });
   } catch (error) {
     if (!(error instanceof AzureError) || error.retryable) throw error;
     return fail(explainRefusal(error, row, resolved), parts.clock.now(), { holdsName: false });
   }
 }
 
-function submitted(row: DeploymentRow, operationUrl: string | null, at: Date): Move {
+/** The record says whether the workload is kept from an identity that pulls. */
+function withIsolation({ credentials }: DeploymentRow, { workloadIdentities }: Plan, taken: boolean) {
+  return credentials.map(credential =>
+    credential.identity === undefined
+      ? credential
+      : { ...credential, isolated: isIsolated(credential.identity, { workload: workloadIdentities }, taken) },
+  );
+}
+
+function submitted(row: DeploymentRow, operationUrl: string | null, at: Date, patch: Patch = {}): Move {
   const message = `Azure Resource Manager accepted container group '${row.name}'`;
-  return goOn('Provisioning', { operationUrl, liveRevision: row.revision }, [
+  return goOn('Provisioning', { ...patch, operationUrl, liveRevision: row.revision }, [
     { at, source: 'Slipway', type: 'Submitted', message },
   ]);
 }
@@ -81,80 +91,15 @@ async function resolveSecrets(
   plan: Plan,
   parts: CredentialParts,
 ): Promise<Resolved | { failure: Failure }> {
-  const resolved: Resolved = { credentials: [], workload: new Map() };
+  const credentials: ResolvedCredential[] = [];
   for (const planned of plan.registries) {
     const version = row.credentials.find(({ server }) => server === planned.host)?.secretVersion;
     const resolution = await resolveCredential(planned, parts, version);
     if (!resolution.ok) return { failure: resolution.failure };
-    resolved.credentials.push(resolution.credential);
+    credentials.push(resolution.credential);
   }
-  for (const { pointer, vault: place, secretName } of plan.workloadSecrets) {
-    const value = await readWorkloadSecret(place, secretName, pointer, parts);
-    if ('failure' in value) return value;
-    resolved.workload.set(pointer, parts.held.use(value));
-  }
-  return resolved;
-}
-
-async function readWorkloadSecret(
-  place: { name: string; url: string },
-  secretName: string,
-  target: string,
-  { vault, now, signal }: CredentialParts,
-): Promise<Secret | { failure: Failure }> {
-  try {
-    const [newest] = await vault.properties(place.url, secretName, signal);
-    const unusable = newest && whyUnusable(newest, now);
-    if (unusable)
-      return {
-        failure: failure(
-          unusable,
-          `Secret '${secretName}' of vault '${place.name}' cannot be used any more.`,
-          {
-            stage: 'Submitting',
-            target,
-            evidence: [{ step: 'vault', host: new URL(place.url).host, code: unusable }],
-            fixes: [
-              {
-                who: 'caller',
-                action: 'Store a valid value as a new version',
-                command: `az keyvault secret set --vault-name ${place.name} --name ${secretName} --file /dev/stdin`,
-              },
-            ],
-          },
-        ),
-      };
-    return await vault.value(place.url, secretName, newest?.version ?? '', signal);
-  } catch (error) {
-    if (!(error instanceof AzureError) || error.retryable) throw error;
-    const credential = { kind: 'secret' as const, vault: place.name, secretName, server: '' };
-    const { status, code, message } = error;
-    return {
-      failure: explain({ kind: 'vault', status, code, message }, { stage: 'Submitting', target, credential }),
-    };
-  }
-}
-
-/** Key Vault would serve an expired secret. */
-function whyUnusable({ enabled, expiresOn, notBefore }: SecretVersion, now: Date) {
-  if (!enabled) return 'CredentialDisabled' as const;
-  if (expiresOn && expiresOn <= now) return 'CredentialExpired' as const;
-  return notBefore && notBefore > now ? ('CredentialNotYetValid' as const) : null;
-}
-
-function workloadValue(
-  { workload }: Resolved,
-  row: DeploymentRow,
-  secretName: string,
-  vault: string | undefined,
-): string {
-  for (const [index, container] of row.spec.containers.entries())
-    for (const [place, variable] of (container.environmentVariables ?? []).entries())
-      if (variable.secretName === secretName && variable.vault === vault) {
-        const value = workload.get(`/containers/${index}/environmentVariables/${place}/secretName`);
-        if (value) return value.reveal();
-      }
-  throw new Error(`workload secret '${secretName}' was not resolved`);
+  const workload = await resolveWorkloadSecrets(plan.workloadSecrets, parts);
+  return workload.ok ? { plan, credentials, workload: workload.values } : { failure: workload.failure };
 }
 
 /** ACI names the image in its message, so the credential that goes with it can be named too. */
