@@ -80,7 +80,10 @@ function defaultOf(team: Team, host: string, repositories: string[]) {
   if (!entry) return null;
   if (entry.credential === undefined) return {};
   const identity = team.identities?.find(
-    ({ id, use }) => use === 'pull' && id.split('/').at(-1) === entry.credential,
+    ({ id, use, registries }) =>
+      use === 'pull' &&
+      id.toLowerCase().endsWith(`/${entry.credential?.toLowerCase()}`) &&
+      (registries === undefined || registries.includes(host)),
   );
   return identity ? { identity: identity.id.toLowerCase() } : { secret: entry.credential, vault: undefined };
 }

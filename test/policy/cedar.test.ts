@@ -1,37 +1,14 @@
 import t from 'tap';
 import { Check } from 'typebox/value';
-import { askOf, readImages } from '../../src/deployments/spec.ts';
-import { findContradictions } from '../../src/policy/contradictions.ts';
-import { decide } from '../../src/policy/decide.ts';
 import { Policy, type Team } from '../../src/policy/policy.ts';
 import { DeploymentRequest } from '../../src/schemas/request.ts';
 import { createOracle } from './cedar-oracle.ts';
-import { type Chance, createChance, randomPolicy } from './random-policies.ts';
-import { randomWish, spell, type Wish } from './random-requests.ts';
+import { createChance, usablePolicy } from './random-policies.ts';
+import { decideOn, randomWish, spell } from './random-requests.ts';
 
 const seed = Number(process.env.SLIPWAY_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const policies = 1_000;
 const requestsEach = 100;
-
-const callerOf = ({ deploying }: Wish) => ({
-  principal: { issuer: 'entra', subject: 's' },
-  teams: Object.fromEntries(deploying.map(name => [name, ['deploy' as const]])),
-  expiresAt: 0,
-});
-
-const decideOn = (policy: Policy, wish: Wish, request: DeploymentRequest) =>
-  decide({ policy, digest: '' }, callerOf(wish), askOf(request, readImages(request)));
-
-/** One that would be loaded, but for secrets that globs make both kinds: policy denies them a second time. */
-function usablePolicy(chance: Chance): Policy {
-  for (;;) {
-    const policy = randomPolicy(chance);
-    const others = [...findContradictions(policy)].filter(
-      ({ message }) => !message.includes('one or the other'),
-    );
-    if (others.length === 0) return policy;
-  }
-}
 
 interface Disagreement {
   seed: number;

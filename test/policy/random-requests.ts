@@ -1,3 +1,5 @@
+import { askOf, readImages } from '../../src/deployments/spec.ts';
+import { type Decision, decide } from '../../src/policy/decide.ts';
 import type { Policy, Team } from '../../src/policy/policy.ts';
 import type { DeploymentRequest } from '../../src/schemas/request.ts';
 import { type Chance, universe } from './random-policies.ts';
@@ -147,7 +149,17 @@ function spellImage(chance: Chance, { host, repository, tag, digest }: Wish['ima
   return `${short ? '' : `${named}/`}${path}${tag === null ? '' : `:${tag}`}${digest === null ? '' : `@${digest}`}`;
 }
 
-function anyCase(chance: Chance, text: string): string {
+export function anyCase(chance: Chance, text: string): string {
   if (chance.often(0.6)) return text;
   return chance.often(0.5) ? text.toUpperCase() : text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** What `decide` says of the request that the wish was written as. */
+export function decideOn(policy: Policy, { deploying }: Wish, request: DeploymentRequest): Decision {
+  const caller = {
+    principal: { issuer: 'entra', subject: 's' },
+    teams: Object.fromEntries(deploying.map(name => [name, ['deploy' as const]])),
+    expiresAt: 0,
+  };
+  return decide({ policy, digest: '' }, caller, askOf(request, readImages(request)));
 }
