@@ -56,6 +56,10 @@ interface Extras {
   /** Further members of the problem document. */
   members?: Record<string, unknown>;
   headers?: Record<string, string>;
+  /** The change was accepted, and is on record, before it failed. */
+  accepted?: true;
+  /** What it concerns, for the audit, where the request does not name it. */
+  about?: { team: string; target: string };
 }
 
 /** An error on the way in: thrown where it is found, met once in http/problems. Its text is for the caller. */

@@ -12,9 +12,13 @@ import { createDeployments } from './deployments/deployments.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/auth.ts';
+import { createRateLimits } from './http/rate-limit.ts';
+import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
 import { loadPolicy } from './policy/load.ts';
 import { createRegistryClient } from './registry/client.ts';
+import { createAuditStore } from './store/audit.ts';
+import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
 import { createDeploymentStore } from './store/deployments.ts';
 import { startJobs } from './store/jobs.ts';
@@ -69,6 +73,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => watch.close());
 
   if (config.role !== 'api') {
+    parts.defer(startSealing(database, { log, clock }));
     const advance = createAdvance({
       ...azure,
       store,
@@ -84,9 +89,15 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   if (config.role !== 'worker') {
     const authenticator = createAuthenticator({ policy, dispatcher, log, clock });
     parts.defer(() => authenticator.close());
+    const audit = createAuditStore(database);
+    const refusals = createRefusals({ audit, clock, log });
+    parts.defer(() => refusals.close());
     const app = await createApp({
       log,
       authenticator,
+      rateLimits: createRateLimits({ rateOf: team => policy().policy.teams[team]?.rate, clock }),
+      audit,
+      refusals,
       deployments: createDeployments({ store, watch, policy, clock }),
       readiness: {
         checks: async () => ({

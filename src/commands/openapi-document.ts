@@ -17,6 +17,8 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
       waitForFirstStage: uncalled,
       waitForEnd: uncalled,
     },
+    audit: { list: uncalled },
+    refusals: { record: uncalled, flush: uncalled, close: uncalled },
     readiness: { checks: uncalled, policyDigest: () => '' },
     policyDigest: () => '',
     publicUrl: null,

@@ -51,7 +51,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
       const images = readImages(asked);
       const ask = askOf(asked, images);
       const decision = decide(policy(), caller, ask);
-      if (!decision.allowed) throw await refuse(caller, decision, asked, context);
+      if (!decision.allowed) throw denied(decision);
 
       const { plan, digest } = decision;
       const spec: Spec = {
@@ -80,7 +80,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         quota: plan.quota,
         deadlineAt: new Date(now.getTime() + (spec.timeoutSeconds ?? 1800) * 1000),
         now,
-        requestId: context.requestId,
+        ...forAudit(context),
         ...idempotency(caller, plan.team, context, request, now),
       });
       switch (result.outcome) {
@@ -107,8 +107,10 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         operation: randomUUIDv7(),
         team: deployment.team,
         createdBy: caller.principal,
+        onBehalfOf: null,
+        policyDigest: policy().digest,
         now,
-        requestId: context.requestId,
+        ...forAudit(context),
         ...idempotency(caller, deployment.team, context, { id: deployment.id }, now),
       });
       switch (result.outcome) {
@@ -117,9 +119,9 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         case 'replayed':
           return changeOf(result.deployment, teams, true, result.operation);
         case 'keyReused':
-          throw keyReused();
+          throw keyReused(deployment);
         case 'busy':
-          throw busy(result.operation);
+          throw busy(deployment, result.operation);
         case 'gone':
           return null;
       }
@@ -207,28 +209,12 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     await watch.until(operation.deployment, teams, over, waitMs, signal);
     return (await store.findOperation(teams, operation.id)) ?? operation;
   }
+}
 
-  async function refuse(
-    caller: Caller,
-    decision: Decision & { allowed: false },
-    spec: Spec,
-    context: ChangeContext,
-  ): Promise<RequestError> {
-    const { code, pointer, detail, digest } = decision;
-    await store.refuse({
-      at: clock.now(),
-      team: spec.team ?? null,
-      principal: caller.principal,
-      action: 'create',
-      target: spec.name,
-      code,
-      policyDigest: digest,
-      requestId: context.requestId,
-    });
-    // What is wrong with the request names its place; what is not allowed is a sentence of its own.
-    const text = requestErrors[code][0] === 400 ? `${pointer}: ${detail}` : detail;
-    return createError(code, text, { errors: [{ pointer, detail }] });
-  }
+/** What is wrong with the request names its place; what is not allowed is a sentence of its own. */
+function denied({ code, pointer, detail }: Decision & { allowed: false }): RequestError {
+  const text = requestErrors[code][0] === 400 ? `${pointer}: ${detail}` : detail;
+  return createError(code, text, { errors: [{ pointer, detail }] });
 }
 
 /** The teams in which the caller may do this. Who may nowhere was refused before. */
@@ -253,6 +239,14 @@ function idempotency(
   };
 }
 
+const forAudit = ({ requestId, idempotencyKey }: ChangeContext) => ({
+  requestId,
+  idempotencyKeyHash: idempotencyKey === null ? null : hashKey(idempotencyKey),
+});
+
+/** What the audit keeps of an `Idempotency-Key`. */
+export const hashKey = (key: string) => createHash('sha256').update(key).digest('hex');
+
 /** Equal for equal content, whatever the order of members. */
 function hash(content: object): string {
   const sorted = JSON.stringify(content, (_name, value) =>
@@ -263,8 +257,15 @@ function hash(content: object): string {
   return createHash('sha256').update(sorted).digest('hex');
 }
 
-const keyReused = () =>
-  createError('IdempotencyKeyReused', 'This Idempotency-Key was used with another request; take a new one.');
+/** A refusal that concerns a deployment, which the request may name by its id. */
+const about = ({ team, name }: Deployment) => ({ about: { team, target: name } });
+
+const keyReused = (deployment?: Deployment) =>
+  createError(
+    'IdempotencyKeyReused',
+    'This Idempotency-Key was used with another request; take a new one.',
+    deployment && about(deployment),
+  );
 
 /** The link is for who may follow it: the name may be taken by another team that shares the target. */
 function deploymentExists(spec: Spec, holder: string | null): RequestError {
@@ -276,12 +277,12 @@ function deploymentExists(spec: Spec, holder: string | null): RequestError {
   );
 }
 
-function busy(operation: string): RequestError {
+function busy(deployment: Deployment, operation: string): RequestError {
   const members = { operation: `/operations/${operation}` };
   return createError(
     'DeploymentBusy',
     'Another operation of this deployment is still running; wait for its end.',
-    { members },
+    { members, ...about(deployment) },
   );
 }
 

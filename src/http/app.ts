@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Deployments } from '../deployments/deployments.ts';
 import type { Log } from '../log.ts';
+import { AuditPage, AuditRecord } from '../schemas/audit.ts';
 import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
 import { Failure } from '../schemas/failure.ts';
 import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
+import type { AuditStore } from '../store/audit.ts';
 import { requireSignIn } from './access.ts';
+import { registerAudit } from './audit.ts';
 import type { Authenticator } from './auth.ts';
 import { registerDeployments } from './deployments.ts';
 import { openDocs, registerDocs } from './docs.ts';
@@ -15,13 +18,18 @@ import { type Readiness, registerHealth } from './health.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
+import type { RateLimits } from './rate-limit.ts';
+import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
 import { formatSchemaErrors, schemaController } from './validation.ts';
 
 export interface AppParts {
   log: Log;
   authenticator: Pick<Authenticator, 'authenticate'>;
+  rateLimits: RateLimits;
   deployments: Deployments;
+  audit: Pick<AuditStore, 'list'>;
+  refusals: Refusals;
   readiness: Readiness;
   policyDigest(): string;
   publicUrl: string | null;
@@ -55,6 +63,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   registerManners(app, parts.log);
   registerMethods(app);
   registerProblems(app);
+  auditRefusals(app, parts.refusals, parts.policyDigest);
   acceptJsonOnly(app);
   for (const schema of [
     Principal,
@@ -67,16 +76,19 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     EventPage,
     Problem,
     Me,
+    AuditRecord,
+    AuditPage,
   ])
     app.addSchema(schema);
   openDocs(app);
-  requireSignIn(app, parts.authenticator);
+  requireSignIn(app, parts.authenticator, parts.rateLimits);
 
   await registerDocs(app, parts.publicUrl);
   app.after(() => {
     registerHealth(app, parts.readiness);
     registerDeployments(app, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
+    registerAudit(app, parts.audit);
   });
   await app.ready();
   return app;

@@ -66,6 +66,7 @@ function refused(failure: Failure, deployment: Deployment, operation: Operation)
   const status = requestErrors[code][0];
   return createError(status === 400 ? 'DeploymentRefused' : code, failure.detail, {
     failure,
+    accepted: true,
     members: { deployment: `/deployments/${deployment.id}`, operation: `/operations/${operation.id}` },
   });
 }

@@ -68,7 +68,7 @@ export function registerDeployments(untyped: FastifyInstance, deployments: Deplo
   app.post(
     '/deployments',
     {
-      config: { permission: 'deploy' },
+      config: { permission: 'deploy', action: 'create' },
       schema: {
         operationId: 'createDeployment',
         tags: ['deployments'],

@@ -23,6 +23,7 @@ export function meetError(error: FastifyError, request: FastifyRequest, reply: F
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: RequestError): FastifyReply {
   const problem = describe(error, request.id);
+  request.refusal = error;
   return reply
     .code(error.statusCode)
     .headers({ ...error.extras.headers, 'x-ms-error-code': problem.code })

@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../schemas/deployment.ts';
 import type { Principal } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
-import { insertAudit } from './audit.ts';
+import { auditChange } from './audit.ts';
 import { insertEvents } from './events.ts';
 import { type Idempotency, type Replayed, remember, replay } from './idempotency.ts';
 import type { Jobs } from './jobs.ts';
@@ -35,6 +35,7 @@ export interface Acceptance {
   deadlineAt: Date;
   now: Date;
   requestId: string;
+  idempotencyKeyHash?: string | null;
   idempotency?: Idempotency;
 }
 
@@ -83,7 +84,8 @@ async function findHolder(
 
 /** Whether it was inserted: not where another team has the name. Those of this team wait for its lock. */
 async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance): Promise<boolean> {
-  const { idempotency, requestId, quota, size, now, createdBy, spec, plan, ...columns } = acceptance;
+  const { idempotency, requestId, idempotencyKeyHash, quota, size, now, createdBy, spec, plan, ...columns } =
+    acceptance;
   const inserted = await trx
     .insertInto('deployments')
     .values({
@@ -121,7 +123,7 @@ async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance
 
 /** The first revision, operation and event, and the row of the audit. */
 async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): Promise<void> {
-  const { id, operation, team, name, spec, createdBy, policyDigest, requestId, now } = acceptance;
+  const { id, operation, team, name, spec, createdBy, now } = acceptance;
   const created = { createdAt: now, createdBy: json(createdBy) };
   await trx
     .insertInto('revisions')
@@ -152,6 +154,5 @@ async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): P
     [{ at: now, source: 'Slipway', type: 'Accepted', phase: 'Accepted', message }],
     1,
   );
-  const who = { at: now, team, principal: createdBy };
-  await insertAudit(trx, { ...who, action: 'create', target: name, code: null, policyDigest, requestId });
+  await auditChange(trx, 'create', name, acceptance);
 }

@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { AuditRecord } from '../schemas/audit.ts';
 import type { Principal } from '../schemas/principal.ts';
 import type { Database } from './database.ts';
@@ -30,6 +30,38 @@ export async function insertAudit(db: Kysely<Tables>, { principal, ...entry }: A
     .insertInto('audit')
     .values({ ...entry, principal: json(principal) })
     .execute();
+}
+
+/** What the audit keeps of an accepted change, beside what it is and of what. */
+export interface Changer {
+  team: string;
+  createdBy: Principal;
+  onBehalfOf: string | null;
+  policyDigest: string;
+  requestId: string;
+  idempotencyKeyHash?: string | null;
+  now: Date;
+}
+
+/** In the transaction that accepts the change. */
+export function auditChange(
+  trx: Transaction<Tables>,
+  action: string,
+  target: string,
+  { team, createdBy, onBehalfOf, policyDigest, requestId, idempotencyKeyHash = null, now }: Changer,
+): Promise<void> {
+  return insertAudit(trx, {
+    at: now,
+    team,
+    principal: createdBy,
+    onBehalfOf,
+    action,
+    target,
+    code: null,
+    policyDigest,
+    requestId,
+    idempotencyKeyHash,
+  });
 }
 
 export interface AuditFilter {

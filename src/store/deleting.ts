@@ -1,7 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../schemas/deployment.ts';
-import type { Principal } from '../schemas/principal.ts';
-import { insertAudit } from './audit.ts';
+import { auditChange, type Changer } from './audit.ts';
 import type { DeploymentRow } from './deployments.ts';
 import { insertEvents } from './events.ts';
 import { type Idempotency, type Replayed, remember, replay } from './idempotency.ts';
@@ -16,13 +15,9 @@ import { asTeams } from './walls.ts';
 import { changed } from './watch.ts';
 
 /** A deletion to be accepted: allowed before. */
-export interface DeleteAcceptance {
+export interface DeleteAcceptance extends Changer {
   id: string;
   operation: string;
-  team: string;
-  createdBy: Principal;
-  now: Date;
-  requestId: string;
   idempotency?: Idempotency;
 }
 
@@ -67,9 +62,10 @@ function lockDeployment(trx: Transaction<Tables>, { id, team }: DeleteAcceptance
 
 async function beginDeleting(
   trx: Transaction<Tables>,
-  { id, operation, team, createdBy, now, requestId }: DeleteAcceptance,
+  acceptance: DeleteAcceptance,
   row: DeploymentRow,
 ): Promise<void> {
+  const { id, operation, team, now } = acceptance;
   const { eventSeq } = await trx
     .updateTable('deployments')
     .set({
@@ -101,13 +97,5 @@ async function beginDeleting(
     [{ at: now, source: 'Slipway', type: 'Deleting', phase: 'Deleting', message }],
     eventSeq,
   );
-  const who = { at: now, team, principal: createdBy };
-  await insertAudit(trx, {
-    ...who,
-    action: 'delete',
-    target: row.name,
-    code: null,
-    policyDigest: null,
-    requestId,
-  });
+  await auditChange(trx, 'delete', row.name, acceptance);
 }

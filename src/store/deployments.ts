@@ -2,7 +2,6 @@ import type { Selectable } from 'kysely';
 import type { Deployment, Event, Operation, OperationStatus, Status } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import { type Acceptance, type Accepted, accept } from './accepting.ts';
-import { type AuditEntry, insertAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { acceptDelete, type DeleteAcceptance, type DeleteAccepted } from './deleting.ts';
 import { listEvents, type NewEvent } from './events.ts';
@@ -77,8 +76,6 @@ export interface DeploymentStore {
   settle(claim: Claim, row: DeploymentRow, settlement: Settlement): Promise<void>;
   /** Ends a job for which there is nothing to do, unless a change was accepted since the row was loaded. */
   drop(claim: Claim, row: DeploymentRow | null): Promise<void>;
-  /** Records what was refused. */
-  refuse(entry: AuditEntry): Promise<void>;
   watch(): Promise<Watch>;
 }
 
@@ -95,7 +92,6 @@ export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentS
     load: id => asWorker(db, trx => loadRow(trx, id)),
     settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),
     drop: (claim, row) => drop(db, jobs, claim, row),
-    refuse: entry => asTeams(db, [], trx => insertAudit(trx, entry)),
     watch: () => startWatch(jobs, (teams, id) => find(teams, { id })),
   };
 }

@@ -108,6 +108,9 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       waitForEnd: async () => change,
       ...heart,
     },
+    rateLimits: { spend() {} },
+    audit: { list: async () => ({ value: [] }) },
+    refusals: { record: async () => {}, flush: async () => {}, close: async () => {} },
     readiness: {
       checks: async () => ({ store: true, policy: true, signingKeys: false }),
       policyDigest: () => 'digest',
@@ -430,7 +433,7 @@ t.test('who asks is told who he is', async t => {
 t.test('a route that does not declare its permission keeps the service from starting', async t => {
   const app = Fastify();
   t.teardown(() => app.close());
-  requireSignIn(app, { authenticate: async () => caller });
+  requireSignIn(app, { authenticate: async () => caller }, { spend() {} });
   t.throws(() => app.get('/open', async () => 'all'), /does not declare its permission/);
 });
 

@@ -165,7 +165,8 @@ async function walls(t: Test, { database, store }: TestStore): Promise<void> {
     t.equal(await watch.until(mine.id, teams, () => true, 0), null);
     await watch.close();
     await t.rejects(store.accept(acceptance({ team: 'mine' })), /row-level security/);
-    const removal = { operation: mine.operation, createdBy: mine.createdBy, now: new Date() };
+    const { operation, createdBy, onBehalfOf, policyDigest } = mine;
+    const removal = { operation, createdBy, onBehalfOf, policyDigest, now: new Date() };
     await t.rejects(
       store.acceptDelete({ id: mine.id, team: 'mine', requestId: 'request-1', ...removal }),
       /no result/,

@@ -15,6 +15,8 @@ const statements = [
   `create table audit_batches (
     number integer primary key, previous text not null, head text not null, entries jsonb not null,
     sealed_at timestamptz(3) not null)`,
+  'revoke update, delete on audit, audit_batches from slipway_worker',
+  'grant update (batch) on audit to slipway_worker',
   // Whatever the role: a row is sealed once, and nothing else is ever done to it.
   `create function refuse_audit_change() returns trigger language plpgsql as $$ begin
     if tg_op = 'UPDATE' and to_jsonb(old) - 'batch' = to_jsonb(new) - 'batch' and old.batch is null then

@@ -4,7 +4,7 @@ import type { ListFilter } from '../../../src/store/deployments.ts';
 import { acceptance, type TestStore } from '../../support/store.ts';
 
 export async function reading(t: Test, store: TestStore): Promise<void> {
-  const { accept, acceptDelete, events, find, findOperation, list, load, refuse } = store.store;
+  const { accept, acceptDelete, events, find, findOperation, list, load } = store.store;
   const { db } = store.database;
 
   await t.test('pages by key are whole, newest first, while others are added', async t => {
@@ -144,24 +144,6 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
       'subscription',
     ])
       t.notOk(own in (deployment ?? {}), own);
-  });
-
-  await t.test('what is refused is on record', async t => {
-    const at = new Date();
-    const principal = { issuer: 'embedded', subject: 'mallory' };
-    const refusal = {
-      at,
-      team: null,
-      principal,
-      action: 'create',
-      target: 'web',
-      code: 'PermissionDenied',
-      policyDigest: null,
-      requestId: 'request-9',
-    };
-    await refuse(refusal);
-    const kept = await db.selectFrom('audit').selectAll().where('requestId', '=', 'request-9').execute();
-    t.match(kept, [refusal]);
   });
 
   await t.test('it says that it is ready', async t => {
