@@ -17,6 +17,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
       waitForFirstStage: uncalled,
       waitForEnd: uncalled,
     },
+    rateLimits: { spend() {} },
     audit: { list: uncalled },
     refusals: { record: uncalled, flush: uncalled, close: uncalled },
     readiness: { checks: uncalled, policyDigest: () => '' },

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { createError } from '../errors.ts';
 import type { Caller, Permission } from '../schemas/principal.ts';
 import type { Authenticator } from './auth.ts';
+import type { RateLimits } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,17 +21,20 @@ declare module 'fastify' {
 export function requireSignIn(
   app: FastifyInstance,
   authenticator: Pick<Authenticator, 'authenticate'>,
+  limits: RateLimits,
 ): void {
   app.decorateRequest('caller', null);
   app.addHook('onRoute', route => {
     if (!route.config?.permission)
       throw new Error(`${route.method} ${route.url} does not declare its permission`);
   });
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', async (request, reply) => {
     const permission = request.routeOptions.config.permission ?? 'signedIn';
     if (permission === 'public') return;
     const caller = await authenticator.authenticate(request.headers.authorization);
     request.caller = caller;
+    // A token that was refused has cost nobody's budget.
+    limits.spend(request, reply, caller);
     if (permission !== 'signedIn') requirePermission(caller, permission);
   });
 }

@@ -68,6 +68,14 @@ const Quota = Type.Object(
   closed,
 );
 
+const Rate = Type.Object(
+  {
+    requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1 })),
+    changesPerMinute: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  { ...closed, description: 'At each replica; what is absent has no limit' },
+);
+
 const Team = Type.Object(
   {
     principals: Type.Array(Principal),
@@ -78,6 +86,7 @@ const Team = Type.Object(
     identities: Type.Optional(Type.Array(Identity)),
     registries: Type.Optional(Type.Array(TeamRegistry)),
     quota: Type.Optional(Quota),
+    rate: Type.Optional(Rate),
   },
   closed,
 );

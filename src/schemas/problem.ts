@@ -26,6 +26,9 @@ export const Problem = Type.Object(
     failure: Type.Optional(ref(Failure)),
     deployment: Type.Optional(Type.String({ description: 'Path of the deployment that this is about' })),
     operation: Type.Optional(Type.String({ description: 'Path of the operation that this is about' })),
+    'violated-policies': Type.Optional(
+      Type.Array(Type.String(), { description: 'The names in `RateLimit-Policy` of what is used up' }),
+    ),
   },
   { additionalProperties: false, $id: 'Problem' },
 );

@@ -329,7 +329,7 @@ t.test('a token counts in one Authorization header and nowhere else', async t =>
   const { clock, authenticator } = await start(t);
   await authenticator.ready();
   const app = Fastify();
-  requireSignIn(app, authenticator);
+  requireSignIn(app, authenticator, { spend() {} });
   app.post('/', { config: { permission: 'deploy' } }, async () => ({ ok: true }));
   t.teardown(() => app.close());
   await app.listen({ host: '127.0.0.1', port: 0 });
