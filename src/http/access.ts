@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { createError } from '../errors.ts';
 import type { Caller, Permission } from '../schemas/principal.ts';
 import type { Authenticator } from './auth.ts';
+import { askingAs } from './on-behalf-of.ts';
 import type { RateLimits } from './rate-limit.ts';
 
 declare module 'fastify' {
@@ -33,13 +34,29 @@ export function requireSignIn(
     if (permission === 'public') return;
     const caller = await authenticator.authenticate(request.headers.authorization);
     request.caller = caller;
+    requireGrant(caller);
+    request.caller = askingAs(caller, request.headers);
     // A token that was refused has cost nobody's budget.
-    limits.spend(request, reply, caller);
-    if (permission !== 'signedIn') requirePermission(caller, permission);
+    limits.spend(request, reply, request.caller);
+    if (permission !== 'signedIn') requirePermission(request.caller, permission);
   });
 }
 
+/** Whom policy grants nothing learns nothing, not even from `/me`. */
+function requireGrant({ principal, teams, operator, groupsLeftOut }: Caller): void {
+  if (Object.keys(teams).length > 0 || operator) return;
+  const { issuer, subject, client } = principal;
+  const who = `subject '${subject}'${client ? ` (client '${client}')` : ''} of issuer '${issuer}'`;
+  const hint = groupsLeftOut
+    ? ' The token leaves his groups out, because they are more than fit: none counts. Let the policy name the subject.'
+    : '';
+  throw createError('PermissionDenied', `The policy grants nothing to ${who}.${hint}`);
+}
+
+const operatorPermissions: readonly Permission[] = ['read', 'audit'];
+
 function requirePermission(caller: Caller, permission: Permission): void {
+  if (caller.operator && operatorPermissions.includes(permission)) return;
   if (Object.values(caller.teams).some(granted => granted.includes(permission))) return;
   throw createError('PermissionDenied', `The policy grants '${permission}' to this caller in no team.`);
 }

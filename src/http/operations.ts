@@ -88,9 +88,11 @@ export function registerOperations(
       },
     },
     async request => {
-      const { principal, teams } = callerOf(request);
+      const { principal, teams, operator = false, ...portal } = callerOf(request);
+      const { actsForUsersIn = [], onBehalfOf = null } = portal;
       const granted = Object.entries(teams).map(([team, permissions]) => ({ team, permissions }));
-      return { principal, teams: granted, policyDigest: policyDigest() };
+      const roles = { teams: granted, operator, actsForUsersIn };
+      return { principal, ...roles, onBehalfOf, policyDigest: policyDigest() };
     },
   );
 }

@@ -1,8 +1,8 @@
-import { parseArmId } from '../arm-id.ts';
+import { parseArmId, parseSubnetId } from '../arm-id.ts';
 import { canonicalRegistry } from '../hosts.ts';
 import { matchesSecret, secretGlobsMeet } from './glob.ts';
 import { findIssuerContradictions } from './issuer-contradictions.ts';
-import type { Policy, Team } from './policy.ts';
+import type { Policy, Team, TeamRegistry } from './policy.ts';
 
 interface Contradiction {
   pointer: string;
@@ -13,14 +13,14 @@ const identityType = 'microsoft.managedidentity/userassignedidentities';
 
 /** What the schema cannot see: names that lead nowhere, and secrets that are two things at once. */
 export function* findContradictions(policy: Policy): Generator<Contradiction> {
-  const issuers = new Set(policy.issuers.map(({ name }) => name));
   for (const [name, team] of Object.entries(policy.teams)) {
     const pointer = `/teams/${name}`;
-    yield* unknownNames(team, policy, issuers, pointer);
+    yield* unknownNames(team, policy, pointer);
     yield* bothKinds(team, pointer);
     yield* badIdentities(team, pointer);
     yield* badDefaults(team, pointer);
   }
+  yield* badSubnets(policy);
   yield* findIssuerContradictions(policy);
   yield* namedTwice(policy);
   yield* otherSpellings(policy);
@@ -65,12 +65,7 @@ function* otherSpellings({ teams, registries = {} }: Policy): Generator<Contradi
       yield { pointer, message: `'${host}' is written '${canonicalRegistry(host)}' in a policy` };
 }
 
-function* unknownNames(
-  team: Team,
-  policy: Policy,
-  issuers: ReadonlySet<string>,
-  pointer: string,
-): Generator<Contradiction> {
+function* unknownNames(team: Team, policy: Policy, pointer: string): Generator<Contradiction> {
   for (const [index, target] of team.targets.entries())
     if (!has(policy.targets, target))
       yield {
@@ -83,19 +78,6 @@ function* unknownNames(
         pointer: `${pointer}/vaults/${index}`,
         message: `names a vault '${vault}' that is not in vaults`,
       };
-  for (const [index, principal] of team.principals.entries()) {
-    const place = `${pointer}/principals/${index}`;
-    if (!issuers.has(principal.issuer))
-      yield {
-        pointer: `${place}/issuer`,
-        message: `names an issuer '${principal.issuer}' that is not in issuers`,
-      };
-    const { subject, group, client, repositoryId, ownerId } = principal;
-    if ((repositoryId === undefined) !== (ownerId === undefined))
-      yield { pointer: place, message: 'needs repositoryId and ownerId together' };
-    if (!subject && !group && !client && !repositoryId)
-      yield { pointer: place, message: 'names nobody: give subject, group, client or repositoryId' };
-  }
 }
 
 function* bothKinds(
@@ -121,10 +103,18 @@ function* badIdentities({ identities = [] }: Team, pointer: string): Generator<C
       };
 }
 
+function* badSubnets({ targets }: Policy): Generator<Contradiction> {
+  for (const [name, { network }] of Object.entries(targets))
+    for (const [index, subnet] of (network?.subnets ?? []).entries())
+      if (!parseSubnetId(subnet))
+        yield { pointer: `/targets/${name}/network/subnets/${index}`, message: 'is not the id of a subnet' };
+}
+
 function* badDefaults(team: Team, pointer: string): Generator<Contradiction> {
-  for (const [index, { server, credential }] of (team.registries ?? []).entries()) {
+  for (const [index, entry] of (team.registries ?? []).entries()) {
+    const { credential } = entry;
     if (credential === undefined) continue;
-    const problem = problemOfDefault(team, server, credential);
+    const problem = problemOfDefault(team, entry, credential);
     if (problem)
       yield { pointer: `${pointer}/registries/${index}/credential`, message: `'${credential}' ${problem}` };
   }
@@ -132,13 +122,19 @@ function* badDefaults(team: Team, pointer: string): Generator<Contradiction> {
 
 function problemOfDefault(
   { registrySecrets = [], identities = [], vaults = [] }: Team,
-  server: string,
+  { server, vault }: TeamRegistry,
   credential: string,
 ): string | null {
-  if (matchesSecret(registrySecrets, credential))
+  const called = identities.filter(
+    ({ id, use }) => use === 'pull' && parseArmId(id)?.name.toLowerCase() === credential.toLowerCase(),
+  );
+  if (matchesSecret(registrySecrets, credential)) {
+    if (called.length > 0) return 'is the name of a registry secret and of a pull identity';
+    if (vault !== undefined) return vaults.includes(vault) ? null : `is in no vault of the team: '${vault}'`;
     return vaults.length === 1 ? null : `is a secret, and the team has ${vaults.length} vaults to look in`;
-  const identity = identities.find(({ id, use }) => use === 'pull' && parseArmId(id)?.name === credential);
-  if (!identity) return 'is neither a registry secret nor a pull identity of the team';
-  const serves = identity.registries === undefined || identity.registries.includes(server);
-  return serves ? null : `is an identity for other registries than ${server}`;
+  }
+  if (called.length === 0) return 'is neither a registry secret nor a pull identity of the team';
+  const serving = called.filter(({ registries }) => registries === undefined || registries.includes(server));
+  if (serving.length > 1) return `is the name of ${serving.length} identities`;
+  return serving.length === 1 ? null : `is an identity for other registries than ${server}`;
 }

@@ -1,8 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { Permission } from '../schemas/principal.ts';
+import { Issuer, Name, Operator, Portal, TeamPrincipal } from './people.ts';
 
 const closed = { additionalProperties: false };
-const Name = Type.String({ pattern: '^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$' });
 /** A host without wildcard, scheme or path, in its one form; no address. */
 const Host = Type.String({
   pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?(?::[0-9]{1,5})?$',
@@ -11,26 +10,6 @@ const Guid = Type.String({ pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a
 const SecretName = Type.String({ pattern: '^[0-9A-Za-z*-]{1,127}$', description: 'May be a glob' });
 const ArmId = Type.String({ pattern: '^/subscriptions/[A-Za-z0-9_.()/-]+$' });
 const Glob = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-z0-9._/*-]+$' });
-
-const Issuer = Type.Object(
-  {
-    name: Name,
-    issuer: Type.String({ pattern: '^https://[^\\s?#]+$' }),
-    audience: Type.String({ minLength: 1 }),
-  },
-  closed,
-);
-
-const who = {
-  issuer: Name,
-  subject: Type.Optional(Type.String({ minLength: 1 })),
-  group: Type.Optional(Guid),
-  client: Type.Optional(Guid),
-  repositoryId: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-  ownerId: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-  environment: Type.Optional(Type.String({ minLength: 1 })),
-};
-const Principal = Type.Object({ ...who, permissions: Type.Array(Permission, { minItems: 1 }) }, closed);
 
 const Identity = Type.Object(
   {
@@ -51,6 +30,9 @@ const TeamRegistry = Type.Object(
       Type.String({
         description: 'A registry secret or the name of a pull identity, used when the caller names none',
       }),
+    ),
+    vault: Type.Optional(
+      Type.String({ description: 'Where that secret is, for a team with several vaults' }),
     ),
     anonymous: Type.Optional(Type.Boolean()),
     tags: Type.Optional(Type.Enum(['any', 'pinned'])),
@@ -78,7 +60,7 @@ const Rate = Type.Object(
 
 const Team = Type.Object(
   {
-    principals: Type.Array(Principal),
+    principals: Type.Array(TeamPrincipal),
     targets: Type.Array(Name, { minItems: 1 }),
     vaults: Type.Optional(Type.Array(Name)),
     registrySecrets: Type.Optional(Type.Array(SecretName)),
@@ -87,6 +69,9 @@ const Team = Type.Object(
     registries: Type.Optional(Type.Array(TeamRegistry)),
     quota: Type.Optional(Quota),
     rate: Type.Optional(Rate),
+    allowPlainSensitiveNames: Type.Optional(
+      Type.Boolean({ description: 'Plain values may have the name of a secret, such as `API_TOKEN`' }),
+    ),
   },
   closed,
 );
@@ -104,11 +89,20 @@ const Target = Type.Object(
         closed,
       ),
     ),
-    workspaces: Type.Optional(Type.Array(ArmId)),
-    storageAccounts: Type.Optional(Type.Array(Type.String())),
+    workspaces: Type.Optional(
+      Type.Array(Type.Union([Guid, ArmId]), {
+        description: 'Log Analytics: ids as in `workspaceId`, and ARM ids as in `workspaceResourceId`',
+      }),
+    ),
+    storageAccounts: Type.Optional(
+      Type.Array(Type.Union([Type.String({ pattern: '^[a-z0-9]{3,24}$' }), ArmId]), {
+        description: 'Names, or ARM ids',
+      }),
+    ),
   },
   closed,
 );
+export type Target = Static<typeof Target>;
 
 const Registry = Type.Object(
   {
@@ -165,12 +159,8 @@ export const Policy = Type.Object(
   {
     version: Type.Literal(1),
     issuers: Type.Array(Issuer, { minItems: 1 }),
-    operators: Type.Optional(Type.Array(Type.Object(who, closed))),
-    portals: Type.Optional(
-      Type.Array(
-        Type.Object({ ...who, teams: Type.Array(Name), actsForUsers: Type.Optional(Type.Boolean()) }, closed),
-      ),
-    ),
+    operators: Type.Optional(Type.Array(Operator)),
+    portals: Type.Optional(Type.Array(Portal)),
     teams: map(Name, Team),
     targets: map(Name, Target),
     registries: Type.Optional(map(Host, Registry)),
@@ -181,4 +171,3 @@ export const Policy = Type.Object(
   closed,
 );
 export type Policy = Static<typeof Policy>;
-export type PolicyPrincipal = Static<typeof Principal>;

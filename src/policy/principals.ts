@@ -1,9 +1,9 @@
 import type { Caller, Permission, Principal } from '../schemas/principal.ts';
+import { type Claims, groupsOf, isMeant, leavesGroupsOut, readClaims, text } from './claims.ts';
 import { entraTenant } from './issuers.ts';
 import type { LoadedPolicy } from './load.ts';
-import type { Policy, PolicyPrincipal } from './policy.ts';
-
-type Claims = Readonly<Record<string, unknown>>;
+import type { Operator } from './people.ts';
+import type { Policy } from './policy.ts';
 
 /** Who a verified token speaks for, and what policy grants him, which may be nothing; null where the token names nobody. */
 export function callerOf({ policy }: LoadedPolicy, issuer: string, claims: Claims): Caller | null {
@@ -11,19 +11,14 @@ export function callerOf({ policy }: LoadedPolicy, issuer: string, claims: Claim
   const isEntra = known !== undefined && entraTenant(known.issuer) !== null;
   // Entra ID's sub differs from client to client; elsewhere oid is any claim.
   const subject = text(isEntra ? claims.oid : (claims.sub ?? claims.oid));
-  if (subject === undefined || typeof claims.exp !== 'number' || isForeignRun(claims)) return null;
+  if (subject === undefined || typeof claims.exp !== 'number') return null;
   const client = text(claims.azp);
   const principal: Principal = { issuer, subject, ...(client ? { client } : {}) };
-  const teams: [string, Permission[]][] = [];
-  for (const [name, { principals }] of Object.entries(policy.teams)) {
-    const granted = principals
-      .filter(candidate => candidate.issuer === issuer && isMeant(candidate, claims, isEntra))
-      .flatMap(({ permissions }) => permissions);
-    if (granted.length > 0) teams.push([name, [...new Set(granted)]]);
-  }
+  const meant = (entry: Operator) => entry.issuer === issuer && isMeant(entry, claims, isEntra);
   return {
     principal,
-    teams: Object.fromEntries(teams),
+    ...rolesOf(policy, meant),
+    ...(leavesGroupsOut(claims) ? { groupsLeftOut: true as const } : {}),
     expiresAt: claims.exp,
     claims: keptClaims(policy, claims),
   };
@@ -34,71 +29,48 @@ export function callerOf({ policy }: LoadedPolicy, issuer: string, claims: Claim
  * in between is gone. Without kept claims he has none.
  */
 export function callerAgain(loaded: LoadedPolicy, caller: Caller): Caller {
-  const { principal, claims, expiresAt } = caller;
+  const { principal, claims, expiresAt, onBehalfOf } = caller;
   const again = claims && callerOf(loaded, principal.issuer, { ...claims, exp: expiresAt });
-  return again ?? { ...caller, teams: {} };
+  if (!again) return { ...caller, teams: {} };
+  return onBehalfOf === undefined ? again : actForUser(again, onBehalfOf);
 }
 
-const looked = [
-  'oid',
-  'sub',
-  'azp',
-  'idtyp',
-  'repository_id',
-  'repository_owner_id',
-  'environment',
-  'event_name',
-];
+/** A portal while it acts for one of its users: it has its own rights, and only in the teams where it may do so. */
+export function actForUser(portal: Caller, onBehalfOf: string): Caller {
+  const { teams, actsForUsersIn = [], operator: _, ...rest } = portal;
+  const left = Object.entries(teams).filter(([team]) => actsForUsersIn.includes(team));
+  return { ...rest, actsForUsersIn, teams: Object.fromEntries(left), onBehalfOf };
+}
+
+/** What a portal does for its teams; the audit is not its business. */
+const portalPermissions: Permission[] = ['deploy', 'read', 'logs', 'cancel', 'delete'];
+
+function rolesOf(policy: Policy, meant: (entry: Operator) => boolean) {
+  const portals = (policy.portals ?? []).filter(meant);
+  const teams = Object.entries(policy.teams).flatMap(([team, { principals }]) => {
+    const asPrincipal = principals.filter(meant).flatMap(({ permissions }) => permissions);
+    const asPortal = portals
+      .filter(portal => portal.teams.includes(team))
+      .flatMap(({ permissions = portalPermissions }) => permissions);
+    const granted = [...new Set([...asPrincipal, ...asPortal])];
+    return granted.length > 0 ? [[team, granted] as const] : [];
+  });
+  const actsForUsersIn = portals.flatMap(portal => (portal.actsForUsers ? portal.teams : []));
+  return {
+    teams: Object.fromEntries(teams),
+    ...(policy.operators?.some(meant) ? { operator: true as const } : {}),
+    ...(actsForUsersIn.length > 0 ? { actsForUsersIn: [...new Set(actsForUsersIn)] } : {}),
+  };
+}
 
 /** The claims that policy looks at; of the groups, which may be hundreds, those that it names. */
-function keptClaims(policy: Policy, claims: Claims): Record<string, unknown> {
-  const named = new Set(
-    Object.values(policy.teams).flatMap(({ principals }) =>
-      principals.map(({ group }) => group?.toLowerCase()),
-    ),
-  );
-  const groups = groupsOf(claims).filter(group => named.has(group));
-  const kept = looked.filter(name => claims[name] !== undefined).map(name => [name, claims[name]]);
-  return { ...Object.fromEntries(kept), ...(groups.length > 0 ? { groups } : {}) };
-}
-
-/** Everything that the policy's entry names must be so, and it names somebody. */
-function isMeant(
-  { subject, group, client, repositoryId, ownerId, environment }: PolicyPrincipal,
+function keptClaims(
+  { teams, operators = [], portals = [] }: Policy,
   claims: Claims,
-  isEntra: boolean,
-): boolean {
-  const namesSomebody = [subject, group, client, repositoryId].some(name => name !== undefined);
-  return (
-    namesSomebody &&
-    (isEntra ? sameFolded(subject, claims.oid) : sameExactly(subject, claims.sub)) &&
-    (client === undefined || (isEntra && claims.idtyp === 'app' && sameFolded(client, claims.azp))) &&
-    (group === undefined || (isEntra && groupsOf(claims).includes(group.toLowerCase()))) &&
-    sameExactly(repositoryId, claims.repository_id) &&
-    sameExactly(ownerId, claims.repository_owner_id) &&
-    sameFolded(environment, claims.environment)
-  );
-}
-
-const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
-const sameExactly = (asked: string | undefined, found: unknown) => asked === undefined || asked === found;
-const sameFolded = (asked: string | undefined, found: unknown) =>
-  asked === undefined || asked.toLowerCase() === text(found)?.toLowerCase();
-
-/** With more groups than fit the token points elsewhere for them: then none counts. */
-function groupsOf({ groups, ...claims }: Claims): string[] {
-  if (leavesGroupsOut(claims) || !Array.isArray(groups)) return [];
-  return groups.filter(group => typeof group === 'string').map(group => group.toLowerCase());
-}
-
-function leavesGroupsOut({ _claim_names: names, hasgroups }: Claims): boolean {
-  return hasgroups !== undefined || (typeof names === 'object' && names !== null && 'groups' in names);
-}
-
-// Started by people who may not write to the repository, with its rights.
-const foreignEvents = new Set(['pull_request', 'pull_request_target', 'workflow_run']);
-
-/** Whether a build run of a repository was, or could have been, set off from outside it. */
-function isForeignRun({ repository_id: repository, event_name: event }: Claims): boolean {
-  return repository !== undefined && typeof event === 'string' && foreignEvents.has(event);
+): Record<string, unknown> {
+  const entries = [...Object.values(teams).flatMap(({ principals }) => principals), ...operators, ...portals];
+  const named = new Set(entries.map(({ group }) => group?.toLowerCase()));
+  const groups = groupsOf(claims).filter(group => named.has(group));
+  const kept = readClaims.filter(name => claims[name] !== undefined).map(name => [name, claims[name]]);
+  return { ...Object.fromEntries(kept), ...(groups.length > 0 ? { groups } : {}) };
 }

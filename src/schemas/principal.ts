@@ -24,6 +24,14 @@ export type Principal = Static<typeof Principal>;
 export interface Caller {
   principal: Principal;
   teams: Record<string, Permission[]>;
+  /** Reads the records of all teams and the audit; uses no secret and changes nothing. */
+  operator?: true;
+  /** The teams in which a portal may say for whom of its users it asks. */
+  actsForUsersIn?: string[];
+  /** `<issuer>|<subject>` of the user that a portal asks for now. */
+  onBehalfOf?: string;
+  /** He is in more groups than his token holds: none of them counts. */
+  groupsLeftOut?: true;
   /** Unix seconds; the token is no longer good after it. */
   expiresAt: number;
   /** What policy looked at in the token: kept with a plan, so that his rights can be looked up again. */
@@ -34,6 +42,11 @@ export const Me = Type.Object(
   {
     principal: ref(Principal),
     teams: Type.Array(Type.Object({ team: Type.String(), permissions: Type.Array(Permission) }, closed)),
+    operator: Type.Boolean({ description: 'Reads the records of all teams and the audit' }),
+    actsForUsersIn: Type.Array(Type.String(), {
+      description: 'The teams in which a portal may send `On-Behalf-Of`',
+    }),
+    onBehalfOf: Type.Union([Type.String(), Type.Null()]),
     policyDigest: Type.String(),
   },
   { ...closed, $id: 'Me' },

@@ -5,7 +5,7 @@ import { decideAgain, type StageParts } from '../../src/deployments/stages/stage
 import { bind } from '../../src/policy/bind.ts';
 import { type Ask, decide } from '../../src/policy/decide.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
-import { callerAgain, callerOf } from '../../src/policy/principals.ts';
+import { actForUser, callerAgain, callerOf } from '../../src/policy/principals.ts';
 import type { Caller } from '../../src/schemas/principal.ts';
 import type { DeploymentRow } from '../../src/store/deployments.ts';
 import { temporaryDirectory } from '../support/service.ts';
@@ -35,8 +35,83 @@ t.test('a token counts by what its holder cannot choose', async t => {
   const run = { sub: 'repo:o/r', repository_id: '1', repository_owner_id: '2', event_name: 'push', exp: 1 };
   t.same(teamsOf('github', run), { demo: ['deploy'] });
   for (const event of ['pull_request', 'pull_request_target', 'workflow_run'])
-    t.equal(teamsOf('github', { ...run, event_name: event }), null, `${event} is set off from outside`);
+    t.same(teamsOf('github', { ...run, event_name: event }), {}, `${event} is set off from outside`);
   t.same(teamsOf('github', { ...run, repository_id: 1 }), {}, 'a number is no id');
+});
+
+t.test('a build run counts as its entry pins it', async t => {
+  const workflow = `o/deploy/.github/workflows/deploy.yml@${'a'.repeat(40)}`;
+  const run = {
+    sub: 'repo:o/r',
+    repository_id: '1',
+    repository_owner_id: '2',
+    ref: 'refs/heads/main',
+    job_workflow_ref: workflow,
+    event_name: 'workflow_dispatch',
+    exp: 1,
+  };
+  const teamsOf = (entry: object, claims: object = {}) => {
+    const loaded = structuredClone(embedded);
+    const ids = { issuer: 'github', repositoryId: '1', ownerId: '2' };
+    loaded.policy.teams.demo?.principals.push({ ...ids, permissions: ['deploy'], ...entry });
+    return callerOf(loaded, 'github', { ...run, ...claims })?.teams;
+  };
+  const all = { demo: ['deploy'] };
+  const pinned = { workflow, ref: 'refs/heads/main' };
+  t.same(teamsOf(pinned), all);
+  for (const other of [
+    { job_workflow_ref: 'o/deploy/.github/workflows/deploy.yml@refs/heads/main' },
+    { job_workflow_ref: workflow.replace('a', 'b') },
+    { job_workflow_ref: `evil/${workflow}` },
+    { job_workflow_ref: workflow.toUpperCase() },
+    { job_workflow_ref: `${workflow} ` },
+    { job_workflow_ref: [workflow] },
+    { job_workflow_ref: undefined },
+    { ref: 'refs/heads/other' },
+    { ref: 'refs/tags/main' },
+    { ref: undefined },
+    { event_name: 'issue_comment' },
+    { event_name: ['push'] },
+  ])
+    t.same(teamsOf(pinned, other), {}, JSON.stringify(other));
+  t.same(teamsOf({ events: ['pull_request'] }, { event_name: 'pull_request' }), all, 'where it is listed');
+  t.same(teamsOf({ events: ['pull_request'] }), {}, 'and only what is listed');
+  t.same(teamsOf({ events: ['push'] }, { event_name: undefined }), {}, 'a run that does not say what it is');
+});
+
+t.test('an operator reads everything and does nothing; a portal works in its teams', async t => {
+  const loaded = structuredClone(embedded);
+  const portal = '00000000-0000-0000-0000-0000000d0009';
+  const [operatorGroup, narrowClient] = [group.replaceAll('1', '2'), portal.replace(/9$/, '8')];
+  loaded.policy.operators = [{ issuer: 'embedded', group: operatorGroup }];
+  loaded.policy.portals = [
+    { issuer: 'embedded', client: portal, teams: ['demo'], actsForUsers: true },
+    { issuer: 'embedded', client: narrowClient, teams: ['demo', 'other'], permissions: ['read'] },
+  ];
+  loaded.policy.teams.other?.principals.push({ issuer: 'embedded', client: portal, permissions: ['read'] });
+  const of = (claims: object) => callerOf(loaded, 'embedded', { oid: 'o', exp: 1, ...claims });
+  const operator = of({ groups: [operatorGroup] });
+  t.match(operator, { operator: true, claims: { groups: [operatorGroup] } });
+  t.same(operator?.teams, {}, 'no team is his');
+  t.notMatch(of({ groups: [group] }), { operator: true });
+
+  const web = of({ azp: portal, idtyp: 'app' });
+  const every = ['deploy', 'read', 'logs', 'cancel', 'delete'];
+  t.same(web?.teams, { demo: every, other: ['read'] });
+  t.same(web?.actsForUsersIn, ['demo'], 'what it is as a principal is not for its users');
+  t.match(of({ azp: narrowClient, idtyp: 'app' }), { teams: { demo: ['read'], other: ['read'] } });
+  t.equal(of({ azp: narrowClient, idtyp: 'app' })?.actsForUsersIn, undefined);
+  t.same(of({ azp: portal, idtyp: 'user' })?.teams, {}, 'a user who came through it is no portal');
+  if (!web) throw new Error('nobody');
+
+  const acting = actForUser(web, 'corp|ada');
+  t.match(acting, { onBehalfOf: 'corp|ada', principal: { client: portal } });
+  t.same(acting.teams, { demo: every });
+  const stored: Caller = JSON.parse(JSON.stringify(acting));
+  t.same(callerAgain(loaded, stored), acting, 'asked again, the same');
+  const without = structuredClone(loaded);
+  for (const entry of without.policy.portals ?? []) entry.actsForUsers = false;
+  t.same(callerAgain(without, stored).teams, {}, 'it may no longer act for users');
 });
 
 t.test('a right that is withdrawn after a deployment was accepted ends it', async t => {
@@ -128,6 +203,17 @@ t.test('a policy is refused where its words would let others in or lead nowhere'
     [
       ...before('operators: [{ issuer: nobody, group: 00000000-0000-0000-0000-00000000dddd }]'),
       /issuer 'nobody'/,
+    ],
+    [...before('operators: [{ issuer: embedded }]'), /operators\/0 names nobody/],
+    [
+      ...before("operators: [{ issuer: embedded, repositoryId: '1' }]"),
+      /operators\/0 needs repositoryId and ownerId together/,
+    ],
+    [...before('portals: [{ issuer: embedded, teams: [demo] }]'), /portals\/0 names nobody/],
+    [...before(`portals: [{ ${portal}, teams: [] }]`), /portals\/0\/teams/],
+    [
+      ...before(`portals: [{ ${portal}, teams: [demo], workflow: o/r/.github/workflows/a.yml }]`),
+      /portals\/0\/workflow/,
     ],
     [
       ...before(`portals: [{ ${portal}, teams: [demo, nobody] }]`),
