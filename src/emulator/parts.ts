@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from './clock.ts';
-import type { World } from './world.ts';
+import type { World, WorldMap } from './world.ts';
 
 /** What every service of the embedded Azure works with. */
 export interface Parts {
   world: World;
   clock: Clock;
   tier: 'simulated' | 'registry';
-  /** Says that the world changed: it is kept under `--data` before the next answer leaves. */
-  changed(): void;
+  /** Says which entry changed, or that anything may have: it is kept under `--data` before the next answer leaves. */
+  changed(map?: WorldMap, key?: string): void;
   tokens: Tokens;
   /**
    * Asks another host as a client would: the embedded ones through this process's own HTTPS door, those named in

@@ -1,41 +1,47 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { trackChanges } from './changes.ts';
 import { SettingError } from './config.ts';
 import { writeAtomically } from './files.ts';
-import type { Repository, World } from './world.ts';
+import type { Repository, World, WorldMap } from './world.ts';
+import { type Kept, openWorldLog, readWorld } from './world-log.ts';
 
 export interface Persistence {
-  /** Says that the world changed: it is kept soon, and before the next answer leaves. */
-  changed(): void;
+  /** Says what changed, or that anything may have: it is kept soon, and before the next answer leaves. */
+  changed(map?: WorldMap, key?: string): void;
   /** Resolves when everything that changed until now is kept; undefined where it already is. */
   flush(): Promise<void> | undefined;
   close(): Promise<void>;
 }
 
 const soonMs = 100;
-const format = 1;
 
-/** The world kept in `dataDir`, or null where there is none yet. Throws a sentence where it cannot be read. */
-export function loadWorld(dataDir: string): World | null {
-  const file = worldFile(dataDir);
-  if (!existsSync(file)) return null;
+/** The world kept in `dataDir`, or undefined where there is none yet. Throws a sentence where it cannot be read. */
+export function loadWorld(dataDir: string): Kept | undefined {
   try {
-    const stored: { format: number; world: World } = JSON.parse(readFileSync(file, 'utf8'));
-    if (stored.format !== format) throw new Error(`its format is ${stored.format}, not ${format}`);
-    for (const [digest, place] of blobsOf(stored.world))
+    const kept = readWorld(dataDir);
+    for (const [digest, place] of kept ? blobsOf(kept.world) : [])
       place.blobs[digest] = readFileSync(blobFile(dataDir, digest)).toString('base64');
-    return stored.world;
+    return kept;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SettingError(`${file} cannot be read (${reason}): move it away to start with the demo world.`);
+    throw new SettingError(
+      `${join(dataDir, 'world.json')} cannot be read (${reason}): move it away to start with the demo world.`,
+    );
   }
 }
 
-/** Keeps `world` in `dataDir`; without one it does nothing. */
-export function openPersistence(world: World, dataDir: string | undefined): Persistence {
+/** Keeps `world` in `dataDir`, which has `kept` of it; without a directory it does nothing. */
+export function openPersistence(
+  world: World,
+  dataDir: string | undefined,
+  kept: Kept | undefined,
+): Persistence {
   if (dataDir === undefined) return { changed() {}, flush: () => undefined, async close() {} };
   mkdirSync(join(dataDir, 'blobs'), { recursive: true });
-  const save = createSaver(world, dataDir);
+  const changes = trackChanges(world);
+  if (kept) changes.takeAll();
+  const log = openWorldLog(dataDir, changes, kept, createBlobSaver(world, dataDir));
   let dirty = false;
   let writing: Promise<void> | undefined;
   let soon: NodeJS.Timeout | undefined;
@@ -47,7 +53,8 @@ export function openPersistence(world: World, dataDir: string | undefined): Pers
     dirty = false;
     clearTimeout(soon);
     soon = undefined;
-    writing = save()
+    writing = log
+      .keep()
       .catch(error => {
         dirty = true;
         throw error;
@@ -59,7 +66,8 @@ export function openPersistence(world: World, dataDir: string | undefined): Pers
   }
 
   return {
-    changed() {
+    changed(map, key) {
+      changes.note(map, key);
       dirty = true;
       soon ??= setTimeout(() => {
         soon = undefined;
@@ -70,28 +78,22 @@ export function openPersistence(world: World, dataDir: string | undefined): Pers
     async close() {
       clearTimeout(soon);
       await flush();
+      await log.close();
     },
   };
 }
 
-/** Blobs are kept once each in files of their own: they are large and never change. */
-function createSaver(world: World, dataDir: string): () => Promise<void> {
-  const kept = new Set<string>();
+/** Blobs are kept once each in files of their own. */
+function createBlobSaver(world: World, dataDir: string): () => Promise<void> {
+  const saved = new Set<string>();
   return async () => {
-    const text = JSON.stringify({ format, world }, withoutBlobs);
     for (const [digest, { blobs }] of blobsOf(world)) {
-      if (kept.has(digest)) continue;
+      if (saved.has(digest)) continue;
       if (!existsSync(blobFile(dataDir, digest)))
         await writeAtomically(blobFile(dataDir, digest), Buffer.from(blobs[digest] ?? '', 'base64'));
-      kept.add(digest);
+      saved.add(digest);
     }
-    await writeAtomically(worldFile(dataDir), text, 0o600);
   };
-}
-
-function withoutBlobs(key: string, value: unknown): unknown {
-  if (key !== 'blobs' || typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.keys(value).map(digest => [digest, '']));
 }
 
 function blobsOf(world: World): [string, Repository][] {
@@ -100,10 +102,6 @@ function blobsOf(world: World): [string, Repository][] {
     .flatMap(repository =>
       Object.keys(repository.blobs).map((digest): [string, Repository] => [digest, repository]),
     );
-}
-
-function worldFile(dataDir: string): string {
-  return join(dataDir, 'world.json');
 }
 
 function blobFile(dataDir: string, digest: string): string {

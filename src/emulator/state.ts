@@ -20,10 +20,10 @@ export interface State {
 export async function openState(dataDir: string | undefined): Promise<State> {
   const directory = dataDir ? resolve(dataDir) : undefined;
   if (directory) mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const kept = directory ? loadWorld(directory) : null;
-  const world = kept ?? createDemoWorld();
+  const kept = directory ? loadWorld(directory) : undefined;
+  const world = kept?.world ?? createDemoWorld();
   const keys = await openKeys(directory ? join(directory, 'keys.json') : undefined);
-  const persistence = openPersistence(world, directory);
+  const persistence = openPersistence(world, directory, kept);
   if (!kept) persistence.changed();
   await persistence.flush();
   return { dataDir: directory, world, keys, certificates: openCertificates(directory), persistence };

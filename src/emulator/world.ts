@@ -20,6 +20,9 @@ export interface World {
   operations: Record<string, Operation>;
 }
 
+/** The names of the world's maps. */
+export type WorldMap = Exclude<keyof World, 'tenantId'>;
+
 export interface ResourceGroup {
   id: string;
   name: string;
@@ -110,7 +113,13 @@ export interface Registry {
   /** Users by name. `repositories` are globs (`team/**`); none means all. */
   users: Record<
     string,
-    { password: string; kind: 'admin' | 'servicePrincipal' | 'token' | 'user'; repositories?: string[] }
+    {
+      password: string;
+      /** Azure Container Registry gives its admin user two, so that one can be replaced while the other is used. */
+      password2?: string;
+      kind: 'admin' | 'servicePrincipal' | 'token' | 'user';
+      repositories?: string[];
+    }
   >;
   /** Repositories that anyone may pull, as globs. */
   anonymous: string[];
