@@ -42,11 +42,7 @@ export function readConfig(env: Env = environment): Config {
     port: integer(env, 'PORT', 8080, 0, 65_535),
     logLevel: oneOf(env, 'LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     data: resolve(env.SLIPWAY_DATA || '.slipway'),
-    policy: required(
-      env,
-      'SLIPWAY_POLICY',
-      'the policy file says who may use what; there is no allow-all mode',
-    ),
+    policy: policy(env),
     databaseUrl: databaseUrl(env),
     role: oneOf(env, 'SLIPWAY_ROLE', ['all', 'api', 'worker'], 'all'),
     publicUrl: publicUrl(env),
@@ -54,6 +50,19 @@ export function readConfig(env: Env = environment): Config {
     ca: attempt('SLIPWAY_CA', () => (env.SLIPWAY_CA ? readCa(env.SLIPWAY_CA) : null)),
     azure: azure(env),
   };
+}
+
+const blobForm = /^https:\/\/[a-z0-9]{3,24}\.blob\.core\.windows\.net\/[\w$-]+(?:\/[\w.~-]+)+$/;
+
+/** A path, or the address of a blob. It is read with Slipway's own identity: what signs in by itself is not taken. */
+function policy(env: Env): string {
+  const why = 'the policy file says who may use what; there is no allow-all mode';
+  const text = required(env, 'SLIPWAY_POLICY', why);
+  if (/^[a-z]+:\/\//i.test(text) && !(blobForm.test(text) && URL.parse(text)?.href === text))
+    throw new ConfigError(
+      'SLIPWAY_POLICY must be a path, or https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB without a query',
+    );
+  return text;
 }
 
 function azure(env: Env): AzureSettings {

@@ -21,11 +21,17 @@ async function main(): Promise<void> {
   if (service.url) console.log(`slipway listening on ${service.url}`);
   if (embedded && service.url) sayHowToUse(service.url);
   const running = parts.move();
-  closeWithGrace({ delay: graceMs, logger: false }, async ({ err, signal }) => {
-    if (err) log.fatal({ err }, 'stopping after an error that nobody met');
-    else log.info({ signal }, 'stopping');
-    await running.disposeAsync();
-  });
+  // In a terminal it says that the terminal was closed.
+  const inTerminal = process.stdin.isTTY;
+  if (!inTerminal) process.on('SIGHUP', () => void service.reload());
+  closeWithGrace(
+    { delay: graceMs, logger: false, skip: inTerminal ? [] : ['SIGHUP'] },
+    async ({ err, signal }) => {
+      if (err) log.fatal({ err }, 'stopping after an error that nobody met');
+      else log.info({ signal }, 'stopping');
+      await running.disposeAsync();
+    },
+  );
 }
 
 /** On a real Azure the environment says all; with an embedded one, ours or one started beside us, it says the rest. */

@@ -1,4 +1,6 @@
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { createBlobReader } from './azure/blob.ts';
 import { createContainerGroups } from './azure/container-groups.ts';
 import { createAzureCredential } from './azure/credential.ts';
 import { createRegistryToken } from './azure/registry-token.ts';
@@ -15,17 +17,21 @@ import { createAuthenticator } from './http/auth.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
-import { loadPolicy } from './policy/load.ts';
+import { type LivePolicy, startLivePolicy } from './policy/live.ts';
+import { createRemoteSource, openFileSource } from './policy/source.ts';
 import { createRegistryClient } from './registry/client.ts';
 import { createAuditStore } from './store/audit.ts';
 import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
 import { createDeploymentStore } from './store/deployments.ts';
 import { startJobs } from './store/jobs.ts';
+import { createPolicyLedger } from './store/policies.ts';
 
 export interface Service {
   /** Where it listens: `http://HOST:PORT`; null for a worker without API. */
   url: string | null;
+  /** Reads the policy again, and makes it active for all replicas. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,15 +48,15 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   await using parts = new AsyncDisposableStack();
   const log = overrides.log ?? createLog({ level: config.logLevel });
   const clock = overrides.clock ?? systemClock;
-  const loaded = loadPolicy(config.policy);
-  const policy = () => loaded;
 
   const dispatcher = createDispatcher({ table: config.hosts, ...(config.ca ? { ca: config.ca } : {}) });
   parts.defer(() => dispatcher.destroy());
 
+  let live: LivePolicy | null = null;
   const transport = createTransport({
     dispatcher,
-    vaults: Object.values(loaded.policy.vaults ?? {}).map(({ url }) => url),
+    vaults: () => Object.values(live?.current().policy.vaults ?? {}).map(({ url }) => url),
+    blob: config.policy.startsWith('https:') ? config.policy : null,
   });
   const credential = createAzureCredential(config.azure, transport);
   const azure = {
@@ -60,6 +66,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     acrToken: createRegistryToken(credential),
     registry: createRegistryClient({ dispatcher }),
   };
+  const source = config.policy.startsWith('https:')
+    ? createRemoteSource(config.policy, createBlobReader({ credential, transport }))
+    : openFileSource(config.policy);
 
   const database = await openDatabase({
     ...(config.databaseUrl ? { url: config.databaseUrl } : { directory: config.data }),
@@ -68,6 +77,11 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => database.close());
   const jobs = await startJobs(database, { log });
   parts.defer(() => jobs.stop());
+  const ledger = createPolicyLedger(database, jobs);
+  const following = await startLivePolicy({ source, ledger, clock, log, by: `${hostname()}:${process.pid}` });
+  live = following;
+  parts.defer(() => following.close());
+  const policy = following.current;
   const store = createDeploymentStore(database, jobs);
   const watch = await store.watch();
   parts.defer(() => watch.close());
@@ -105,7 +119,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
           policy: true,
           signingKeys: await authenticator.ready(),
         }),
-        policyDigest: () => policy().digest,
+        policy: following.state,
       },
       policyDigest: () => policy().digest,
       publicUrl: config.publicUrl,
@@ -117,5 +131,5 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   }
 
   const running = parts.move();
-  return { url, close: () => running.disposeAsync() };
+  return { url, reload: following.reload, close: () => running.disposeAsync() };
 }

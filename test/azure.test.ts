@@ -66,7 +66,7 @@ async function startCloud(t: Test): Promise<Cloud> {
   t.teardown(() => rmSync(folder, { recursive: true }));
   const federatedTokenFile = join(folder, 'token');
   writeFileSync(federatedTokenFile, await emulator.slipwayAssertion());
-  const transport = createTransport({ dispatcher: emulator.dispatcher, vaults: [vaultUrl] });
+  const transport = createTransport({ dispatcher: emulator.dispatcher, vaults: () => [vaultUrl] });
   const credential = createAzureCredential({ tenantId, clientId, federatedTokenFile }, transport);
   let seen = 0;
   return {
@@ -251,7 +251,7 @@ async function startWild(t: Test): Promise<Wild> {
     one.host === vaultHost && !one.authorization ? challenge : current(one, response);
   const hosts = { [armHost]: host, [vaultHost]: host, [loginHost]: host, 'evil.example': host };
   const { dispatcher, asked } = await startHttpsHosts(t, hosts);
-  const transport = createTransport({ dispatcher, vaults: [vaultUrl] });
+  const transport = createTransport({ dispatcher, vaults: () => [vaultUrl] });
   const options = { credential: fixedCredential, transport };
   return {
     vault: createVault(options),

@@ -1,7 +1,7 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { scrub } from '../secret.ts';
 
-export type AzureService = 'vault' | 'arm' | 'identity';
+export type AzureService = 'vault' | 'arm' | 'identity' | 'storage';
 
 interface Facts {
   kind: AzureService;

@@ -58,10 +58,19 @@ const login = 'https://login.microsoftonline.com';
 /** It is plain http, and no further away than the machine's own link. */
 const identityOrigin = /^http:\/\/(?:169\.254\.\d{1,3}\.\d{1,3}|127\.0\.0\.1|localhost)(?::\d+)?$/;
 
+/** What is called beside Azure's own origins. */
+export interface OwnPlaces {
+  /** The origins of the vaults that policy names. */
+  vaults: ReadonlySet<string>;
+  /** The address of the policy, where it is a blob. */
+  blob: string | null;
+}
+
 /** Throws before a byte is sent where the origin or the path is not one of ours. */
-export function refuseForeign(address: string, method: string, vaults: ReadonlySet<string>): void {
+export function refuseForeign(address: string, method: string, own: OwnPlaces): void {
   const url = parse(address);
-  const routes = routesOf(url.origin, vaults);
+  if (own.blob !== null && method === 'GET' && url.href === own.blob) return;
+  const routes = routesOf(url.origin, own.vaults);
   if (!routes) throw refuseCall(`${url.host || address} is no Azure of ours`);
   if (!routes.some(route => matches(route, method, url)))
     throw refuseCall(`${method} on ${url.host} has a path that Slipway never calls`);

@@ -14,8 +14,10 @@ const longestBodyBytes = 4 * 1024 * 1024;
 interface TransportOptions {
   /** The door to the network: it knows where hosts live and whom to trust. */
   dispatcher: Dispatcher;
-  /** `https://NAME.vault.azure.net` of every vault that policy names. */
-  vaults: readonly string[];
+  /** `https://NAME.vault.azure.net` of every vault that policy names now. */
+  vaults: () => readonly string[];
+  /** The address of the policy, where it is a blob. */
+  blob?: string | null;
 }
 
 /**
@@ -23,11 +25,11 @@ interface TransportOptions {
  * to a path of a known form, or is not sent: the SDKs would send a token wherever a link points, and take `..` for a name
  * (both measured).
  */
-export function createTransport({ dispatcher, vaults }: TransportOptions): HttpClient {
-  const origins = new Set(vaults.map(vault => new URL(vault).origin));
+export function createTransport({ dispatcher, vaults, blob = null }: TransportOptions): HttpClient {
+  const origins = () => new Set(vaults().map(vault => new URL(vault).origin));
   return {
     async sendRequest(asked) {
-      refuseForeign(asked.url, asked.method, origins);
+      refuseForeign(asked.url, asked.method, { vaults: origins(), blob });
       using deadline = startDeadline(asked);
       try {
         return await send(asked, dispatcher, deadline.signal);

@@ -20,7 +20,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
     rateLimits: { spend() {} },
     audit: { list: uncalled },
     refusals: { record: uncalled, flush: uncalled, close: uncalled },
-    readiness: { checks: uncalled, policyDigest: () => '' },
+    readiness: { checks: uncalled, policy: () => ({ digest: '', reason: null }) },
     policyDigest: () => '',
     publicUrl: null,
   });

@@ -90,7 +90,7 @@ function waitOf(error: unknown): Wait {
       : error.code === 'ContainerGroupTransitioning'
         ? 'Transitioning'
         : 'Outage';
-  const from = { vault: 'Vault', arm: 'Arm', identity: 'Identity' }[error.kind];
+  const from = { vault: 'Vault', arm: 'Arm', identity: 'Identity', storage: 'Storage' }[error.kind];
   return { reason: `${from}${reason}`, againInMs: error.retryAfterMs };
 }
 

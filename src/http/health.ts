@@ -1,10 +1,15 @@
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+
+const PolicyReason = Type.Enum(['unreadable', 'invalid', 'superseded', 'notAdopted'], {
+  description:
+    'Why another policy is in use than the one that was given: that cannot be read, or not be used, or another came after it; or the one of the other replicas cannot be used here. The log says more',
+});
 
 /** What must work for this process to be of use. Azure is not among it: its outage delays work, no more. */
 export interface Readiness {
   checks(): Promise<Record<'store' | 'policy' | 'signingKeys', boolean>>;
-  policyDigest(): string;
+  policy(): { digest: string; reason: Static<typeof PolicyReason> | null };
 }
 
 const Live = Type.Object({ status: Type.Enum(['ok']) }, { additionalProperties: false });
@@ -15,6 +20,7 @@ const Ready = Type.Object(
     policy: Type.Boolean(),
     signingKeys: Type.Boolean(),
     policyDigest: Type.String(),
+    policyReason: Type.Optional(PolicyReason),
   },
   { additionalProperties: false },
 );
@@ -50,7 +56,9 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness): void
       const checks = await readiness.checks();
       const ready = Object.values(checks).every(Boolean);
       reply.code(ready ? 200 : 503);
-      return { status: ready ? 'ok' : 'unavailable', ...checks, policyDigest: readiness.policyDigest() };
+      const { digest, reason } = readiness.policy();
+      const policy = { policyDigest: digest, ...(reason ? { policyReason: reason } : {}) };
+      return { status: ready ? 'ok' : 'unavailable', ...checks, ...policy };
     },
   );
 }

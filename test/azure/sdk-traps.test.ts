@@ -46,7 +46,7 @@ async function startHosts(t: Test, credential: TokenCredential = fixedCredential
     one.host === vaultHost && !one.authorization ? challenge : current(one, response);
   const hosts = { [armHost]: host, [vaultHost]: host, [loginHost]: host };
   const { dispatcher, asked } = await startHttpsHosts(t, hosts);
-  const transport = createTransport({ dispatcher, vaults: [vaultUrl] });
+  const transport = createTransport({ dispatcher, vaults: () => [vaultUrl] });
   const clientsFor = (credential: TokenCredential) => ({
     groups: createContainerGroups({ credential, transport }),
     vault: createVault({ credential, transport }),
@@ -394,7 +394,7 @@ t.test("the platform's identity is asked through the same door", async t => {
     await dispatcher.destroy();
     server.close();
   });
-  const transport = createTransport({ dispatcher, vaults: [] });
+  const transport = createTransport({ dispatcher, vaults: () => [] });
   const credential = createAzureCredential({ clientId }, transport);
   t.match(await credential.getToken('https://management.azure.com/.default'), { token: 'of the platform' });
   t.equal(asked.length, 1);

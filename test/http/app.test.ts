@@ -113,7 +113,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
     refusals: { record: async () => {}, flush: async () => {}, close: async () => {} },
     readiness: {
       checks: async () => ({ store: true, policy: true, signingKeys: false }),
-      policyDigest: () => 'digest',
+      policy: () => ({ digest: 'digest', reason: null }),
     },
     policyDigest: () => 'digest',
     publicUrl: null,
