@@ -132,9 +132,13 @@ t.test('a right that is withdrawn after a deployment was accepted ends it', asyn
     workloadIdentities: [],
     publicAddress: false,
   };
+  const accepted = decide(embedded, caller, ask);
+  if (!accepted.allowed) throw new Error(accepted.detail);
+  const { plan } = accepted;
+  const place = { team: 'demo', target: 'demo', location: 'eastus' };
   const again = (loaded: typeof embedded, who: Caller = stored) =>
     decideAgain(
-      { status: 'Resolving', plan: { ask, caller: who } } as unknown as DeploymentRow,
+      { status: 'Resolving', ...place, plan: { plan, ask, caller: who } } as unknown as DeploymentRow,
       { policy: () => loaded } as unknown as StageParts,
     );
   t.match(again(embedded), { allowed: true });
