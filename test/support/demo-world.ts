@@ -23,6 +23,10 @@ export interface DemoWorld {
   journal(since?: number): Promise<JournalEntry[]>;
   /** Asks Resource Manager as the emulator's administrator; resolves with the status. */
   asAdministrator(method: 'PUT' | 'DELETE', path: string, body?: object): Promise<number>;
+  /** What Resource Manager tells the administrator. */
+  readArm(path: string): Promise<unknown>;
+  /** Asks a host of Azure's as code in it would; resolves with the status. */
+  knock(host: string, path: string, headers: Record<string, string>): Promise<number>;
 }
 
 export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
@@ -50,18 +54,27 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
     if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
     return text ? JSON.parse(text) : null;
   };
-  const asAdministrator: DemoWorld['asAdministrator'] = async (method, path, body) => {
+  const askArm = async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object) => {
     const client = '00000000-0000-0000-0000-00000000cccc';
     const { token } = (await control('POST', 'token', {
       client,
       scope: 'https://management.azure.com/.default',
     })) as { token: string };
-    const answer = await request(`https://localhost${path}`, {
+    return request(`https://localhost${path}`, {
       method,
       dispatcher,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
+  };
+  const asAdministrator: DemoWorld['asAdministrator'] = async (method, path, body) => {
+    const answer = await askArm(method, path, body);
+    await answer.body.dump();
+    return answer.statusCode;
+  };
+  const knock: DemoWorld['knock'] = async (host, path, headers) => {
+    const asked = { dispatcher, headers: { ...headers, host } };
+    const answer = await request(`https://localhost${path}`, asked);
     await answer.body.dump();
     return answer.statusCode;
   };
@@ -69,6 +82,8 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
     data,
     azure,
     asAdministrator,
+    readArm: async path => (await askArm('GET', path)).body.json(),
+    knock,
     env,
     token: (team = 'demo') => requestToken({ SLIPWAY_DATA: data }, team),
     control,

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { nameCaller } from '../door/callers.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { Service } from '../parts.ts';
-import type { UserAssignedIdentity, World } from '../world.ts';
+import { lookUp, type UserAssignedIdentity, type World } from '../world.ts';
 import { audienceOf } from './resources.ts';
 import { type EntraTokens, tokenLifetimeSeconds } from './tokens.ts';
 
@@ -76,13 +76,29 @@ async function answer(
 /** The attached identity that is meant: the one named, or the only one. */
 function attached(world: World, asker: string | undefined, query: Query): UserAssignedIdentity | undefined {
   if (!asker) return undefined;
-  const mine = Object.values(world.identities).filter(each => each.attachedTo.includes(asker));
+  const mine = Object.values(world.identities).filter(
+    each => each.attachedTo.includes(asker) && isWorkloads(world, asker, each.id),
+  );
   const same = (left: string | undefined, right: string) => left?.toLowerCase() === right.toLowerCase();
   if (query.client_id) return mine.find(each => same(query.client_id, each.clientId));
   if (query.mi_res_id) return mine.find(each => same(query.mi_res_id, each.id));
   const objectId = query.object_id ?? query.principal_id;
   if (objectId) return mine.find(each => same(objectId, each.principalId));
   return mine.length === 1 ? mine[0] : undefined;
+}
+
+interface IdentityAcls {
+  defaultAccess?: string;
+  acls?: { identity?: string; access?: string }[];
+}
+
+/** A group can keep an identity for the platform, which pulls with it, from the code that runs in the group. */
+function isWorkloads({ containerGroups }: World, asker: string, id: string): boolean {
+  const identityAcls = lookUp(containerGroups, asker)?.properties.identityAcls;
+  if (typeof identityAcls !== 'object' || identityAcls === null) return true;
+  const { defaultAccess = 'All', acls = [] }: IdentityAcls = identityAcls;
+  const own = acls.find(({ identity }) => identity?.toLowerCase() === id.toLowerCase());
+  return (own?.access ?? defaultAccess).toLowerCase() !== 'system';
 }
 
 function refuse(reply: FastifyReply, error: string, description: string, status = 400): FastifyReply {
