@@ -5,6 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import { askOf, fillDefaults, readImages } from '../../src/deployments/spec.ts';
 import { resolve } from '../../src/deployments/stages/resolve.ts';
 import type { StageParts } from '../../src/deployments/stages/stage.ts';
+import { decide } from '../../src/policy/decide.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
 import { callerOf } from '../../src/policy/principals.ts';
 import { Secret, scrub } from '../../src/secret.ts';
@@ -28,12 +29,20 @@ async function run(other: () => Promise<never[]>) {
     oid: 'someone',
     exp: 4_000_000_000,
   };
+  const caller = callerOf(policy, 'embedded', claims);
+  const ask = askOf(spec, readImages(spec));
+  const decision = caller && decide(policy, caller, ask);
+  if (!decision?.allowed) throw new Error('the policy does not allow it');
+  const { plan } = decision;
   const row = {
     id: 'id',
     name: 'web',
     status: 'Resolving',
+    team: plan.team,
+    target: plan.target.name,
+    location: plan.target.location,
     spec,
-    plan: { ask: askOf(spec, readImages(spec)), caller: callerOf(policy, 'embedded', claims) },
+    plan: { plan, ask, caller },
   };
   const version = {
     version: '1',
