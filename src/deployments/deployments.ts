@@ -6,7 +6,7 @@ import type { LoadedPolicy } from '../policy/load.ts';
 import type { Deployment, Event, Operation } from '../schemas/deployment.ts';
 import type { Caller, Permission } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
-import type { DeploymentStore, ListFilter, Watch } from '../store/deployments.ts';
+import type { DeploymentStore, ListFilter, ReadTeams, Watch } from '../store/deployments.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
 
 /** What a change needs to know of its request. */
@@ -75,7 +75,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         plan: { plan, ask, caller },
         policyDigest: digest,
         createdBy: caller.principal,
-        onBehalfOf: null,
+        onBehalfOf: caller.onBehalfOf ?? null,
         size: sizeOf(spec),
         quota: plan.quota,
         deadlineAt: new Date(now.getTime() + (spec.timeoutSeconds ?? 1800) * 1000),
@@ -107,7 +107,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
         operation: randomUUIDv7(),
         team: deployment.team,
         createdBy: caller.principal,
-        onBehalfOf: null,
+        onBehalfOf: caller.onBehalfOf ?? null,
         policyDigest: policy().digest,
         now,
         ...forAudit(context),
@@ -128,7 +128,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     },
 
     async get(caller: Caller, ref: string, { waitMs, signal }: Wait): Promise<Deployment> {
-      const teams = teamsWith(caller, 'read');
+      const teams = recordsFor(caller);
       const deployment = await findOrThrow(teams, ref);
       if (waitMs === 0 || deployment.settled) return deployment;
       return (
@@ -137,7 +137,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     },
 
     list(caller: Caller, filter: ListFilter, page: { size: number; before?: string | undefined }) {
-      return store.list(teamsWith(caller, 'read'), filter, page);
+      return store.list(recordsFor(caller), filter, page);
     },
 
     async events(
@@ -145,7 +145,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
       ref: string,
       page: { after: number; size: number },
     ): Promise<{ value: Event[]; next?: string }> {
-      const teams = teamsWith(caller, 'read');
+      const teams = recordsFor(caller);
       const { id } = await findOrThrow(teams, ref);
       const { value, more } = await store.events(teams, id, page);
       const last = value.at(-1);
@@ -153,7 +153,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     },
 
     async operation(caller: Caller, id: string, { waitMs, signal }: Wait): Promise<Operation> {
-      const teams = teamsWith(caller, 'read');
+      const teams = recordsFor(caller);
       const operation = await store.findOperation(teams, id);
       if (!operation) throw createError('NotFound', 'There is no such operation.');
       if (waitMs === 0 || operation.endedAt !== null) return operation;
@@ -174,7 +174,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     },
   };
 
-  async function findOrThrow(teams: readonly string[], ref: string): Promise<Deployment> {
+  async function findOrThrow(teams: ReadTeams, ref: string): Promise<Deployment> {
     const [target, name] = ref.split(':', 2);
     const found = await store.find(teams, name && target ? { target, name } : { id: ref });
     // Another team's deployment answers exactly as one that does not exist.
@@ -200,7 +200,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
 
   async function waitForOperation(
     operation: Operation,
-    teams: readonly string[],
+    teams: ReadTeams,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<Operation> {
@@ -222,6 +222,9 @@ function teamsWith(caller: Caller, permission: Permission): string[] {
   return Object.keys(caller.teams).filter(team => caller.teams[team]?.includes(permission));
 }
 
+/** The teams whose records he may read. */
+const recordsFor = (caller: Caller): ReadTeams => (caller.operator ? 'all' : teamsWith(caller, 'read'));
+
 function idempotency(
   caller: Caller,
   team: string,
@@ -232,12 +235,15 @@ function idempotency(
   if (idempotencyKey === null) return {};
   return {
     idempotency: {
-      keyHash: hash([caller.principal.issuer, team, route, idempotencyKey]),
+      // A portal's users do not meet in each other's keys.
+      keyHash: hash([caller.principal.issuer, team, route, idempotencyKey, ...portalUser(caller)]),
       requestHash: hash(body),
       expiresAt: new Date(now.getTime() + idempotencyKeptMs),
     },
   };
 }
+
+const portalUser = ({ onBehalfOf }: Caller) => (onBehalfOf === undefined ? [] : [onBehalfOf]);
 
 const forAudit = ({ requestId, idempotencyKey }: ChangeContext) => ({
   requestId,

@@ -123,8 +123,8 @@ async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance
 
 /** The first revision, operation and event, and the row of the audit. */
 async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): Promise<void> {
-  const { id, operation, team, name, spec, createdBy, now } = acceptance;
-  const created = { createdAt: now, createdBy: json(createdBy) };
+  const { id, operation, team, name, spec, createdBy, onBehalfOf, now } = acceptance;
+  const created = { createdAt: now, createdBy: json(createdBy), onBehalfOf };
   await trx
     .insertInto('revisions')
     .values({

@@ -5,18 +5,20 @@ import { type Acceptance, type Accepted, accept } from './accepting.ts';
 import type { Database } from './database.ts';
 import { acceptDelete, type DeleteAcceptance, type DeleteAccepted } from './deleting.ts';
 import { listEvents, type NewEvent } from './events.ts';
+import type { ListFilter } from './filters.ts';
 import type { Claim, Jobs } from './jobs.ts';
 import { findOperation } from './operations.ts';
-import { findDeployment, type ListFilter, listDeployments, loadRow } from './reading.ts';
+import { findDeployment, listDeployments, loadRow } from './reading.ts';
 import { drop, settle } from './settling.ts';
 import type { DeploymentsTable } from './tables.ts';
-import { asTeams, asWorker } from './walls.ts';
+import { asReader, asWorker, type ReadTeams } from './walls.ts';
 import { startWatch, type Watch } from './watch.ts';
 
 export type { Acceptance } from './accepting.ts';
 export type { DeleteAcceptance } from './deleting.ts';
 export type { NewEvent } from './events.ts';
-export type { ListFilter } from './reading.ts';
+export type { ListFilter } from './filters.ts';
+export type { ReadTeams } from './walls.ts';
 export type { Watch } from './watch.ts';
 
 /** A deployment with all its columns, as the worker reads it. */
@@ -53,18 +55,15 @@ export interface DeploymentStore {
   /** Writes deployment, revision, operation, first event, audit row, idempotency record, quota and job: all or nothing. */
   accept(acceptance: Acceptance): Promise<Accepted>;
   acceptDelete(acceptance: DeleteAcceptance): Promise<DeleteAccepted>;
-  find(
-    teams: readonly string[],
-    ref: { id: string } | { target: string; name: string },
-  ): Promise<Deployment | null>;
+  find(teams: ReadTeams, ref: { id: string } | { target: string; name: string }): Promise<Deployment | null>;
   list(
-    teams: readonly string[],
+    teams: ReadTeams,
     filter: ListFilter,
     page: { size: number; before?: string | undefined },
   ): Promise<{ value: Deployment[]; next?: string }>;
-  findOperation(teams: readonly string[], id: string): Promise<Operation | null>;
+  findOperation(teams: ReadTeams, id: string): Promise<Operation | null>;
   events(
-    teams: readonly string[],
+    teams: ReadTeams,
     id: string,
     page: { after: number; size: number },
   ): Promise<{ value: Event[]; more: boolean }>;
@@ -81,14 +80,14 @@ export interface DeploymentStore {
 
 export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentStore {
   const find: DeploymentStore['find'] = (teams, ref) =>
-    asTeams(db, teams, trx => findDeployment(trx, teams, ref));
+    asReader(db, teams, trx => findDeployment(trx, teams, ref));
   return {
     accept: acceptance => accept(db, jobs, acceptance),
     acceptDelete: acceptance => acceptDelete(db, jobs, acceptance),
     find,
-    list: (teams, filter, page) => asTeams(db, teams, trx => listDeployments(trx, teams, filter, page)),
-    findOperation: (teams, id) => asTeams(db, teams, trx => findOperation(trx, teams, id)),
-    events: (teams, id, page) => asTeams(db, teams, trx => listEvents(trx, teams, id, page)),
+    list: (teams, filter, page) => asReader(db, teams, trx => listDeployments(trx, teams, filter, page)),
+    findOperation: (teams, id) => asReader(db, teams, trx => findOperation(trx, teams, id)),
+    events: (teams, id, page) => asReader(db, teams, trx => listEvents(trx, teams, id, page)),
     load: id => asWorker(db, trx => loadRow(trx, id)),
     settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),
     drop: (claim, row) => drop(db, jobs, claim, row),

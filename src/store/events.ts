@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Event } from '../schemas/deployment.ts';
 import { json, storable, storableText } from './json.ts';
 import type { Tables } from './tables.ts';
+import { ofTeams, type ReadTeams } from './walls.ts';
 
 /** An event before it has its number. */
 export type NewEvent = Omit<Event, 'seq' | 'at'> & { at: Date };
@@ -34,7 +35,7 @@ export async function insertEvents(
 
 export async function listEvents(
   db: Kysely<Tables>,
-  teams: readonly string[],
+  teams: ReadTeams,
   deployment: string,
   { after, size }: { after: number; size: number },
 ): Promise<{ value: Event[]; more: boolean }> {
@@ -43,7 +44,7 @@ export async function listEvents(
     .selectFrom('events')
     .selectAll()
     .where('deploymentId', '=', deployment)
-    .where('team', 'in', teams)
+    .where(ofTeams(teams))
     .where('seq', '>', after)
     .orderBy('seq')
     .limit(size + 1)

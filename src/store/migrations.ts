@@ -3,6 +3,7 @@ import * as start from './migrations/0001-start.ts';
 import * as policies from './migrations/0002-policies.ts';
 import * as teamsAsWalls from './migrations/0003-teams-as-walls.ts';
 import * as auditChain from './migrations/0004-audit-chain.ts';
+import * as portals from './migrations/0005-portals.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   '0002-policies': policies,
   '0003-teams-as-walls': teamsAsWalls,
   '0004-audit-chain': auditChain,
+  '0005-portals': portals,
 };

@@ -4,6 +4,7 @@ import type { DeploymentRow, Settlement } from './deployments.ts';
 import { json, storable } from './json.ts';
 import { enter, leave } from './phases.ts';
 import type { Tables } from './tables.ts';
+import { ofTeams, type ReadTeams } from './walls.ts';
 
 interface NewOperation {
   id: string;
@@ -63,7 +64,7 @@ export async function advanceOperation(
 
 export async function findOperation(
   db: Kysely<Tables>,
-  teams: readonly string[],
+  teams: ReadTeams,
   id: string,
 ): Promise<Operation | null> {
   if (teams.length === 0) return null;
@@ -71,7 +72,7 @@ export async function findOperation(
     .selectFrom('operations')
     .selectAll()
     .where('id', '=', id)
-    .where('team', 'in', teams)
+    .where(ofTeams(teams))
     .executeTakeFirst();
   if (!row) return null;
   const { waitingFor, failure, status } = row;

@@ -1,6 +1,8 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Deployment, Status } from '../schemas/deployment.ts';
+import type { Kysely, Selectable } from 'kysely';
+import type { Deployment } from '../schemas/deployment.ts';
+import { jsonConditions, type ListFilter } from './filters.ts';
 import type { DeploymentsTable, Tables } from './tables.ts';
+import { ofTeams, type ReadTeams } from './walls.ts';
 
 type Row = Selectable<DeploymentsTable>;
 
@@ -17,11 +19,11 @@ export async function readDeployment(db: Kysely<Tables>, id: string): Promise<De
 
 export async function findDeployment(
   db: Kysely<Tables>,
-  teams: readonly string[],
+  teams: ReadTeams,
   ref: { id: string } | { target: string; name: string },
 ): Promise<Deployment | null> {
   if (teams.length === 0) return null;
-  const visible = db.selectFrom('deployments').selectAll().where('team', 'in', teams);
+  const visible = db.selectFrom('deployments').selectAll().where(ofTeams(teams));
   // Of those that had the name, the one that holds it, else the newest.
   const found =
     'id' in ref
@@ -36,30 +38,15 @@ export async function findDeployment(
   return row ? deploymentOf(row) : null;
 }
 
-export interface ListFilter {
-  team?: string | undefined;
-  name?: string | undefined;
-  target?: string | undefined;
-  status?: Status | undefined;
-  image?: string | undefined;
-  digest?: string | undefined;
-  secretName?: string | undefined;
-  identity?: string | undefined;
-  createdBy?: string | undefined;
-  onBehalfOf?: string | undefined;
-  /** `name=value` */
-  label?: string | undefined;
-}
-
 /** A page by key, newest first: its cost does not grow with what lies before it. */
 export async function listDeployments(
   db: Kysely<Tables>,
-  teams: readonly string[],
+  teams: ReadTeams,
   filter: ListFilter,
   { size, before }: { size: number; before?: string | undefined },
 ): Promise<{ value: Deployment[]; next?: string }> {
   if (teams.length === 0) return { value: [] };
-  let query = db.selectFrom('deployments').selectAll().where('team', 'in', teams);
+  let query = db.selectFrom('deployments').selectAll().where(ofTeams(teams));
   for (const column of ['team', 'name', 'target', 'status', 'onBehalfOf'] as const) {
     const value = filter[column];
     if (value !== undefined) query = query.where(column, '=', value);
@@ -73,24 +60,6 @@ export async function listDeployments(
   const value = rows.slice(0, size).map(deploymentOf);
   const last = value.at(-1);
   return rows.length > size && last ? { value, next: last.id } : { value };
-}
-
-function jsonConditions({ image, digest, secretName, identity, createdBy, label }: ListFilter) {
-  const holds = (column: string, value: unknown) =>
-    sql<boolean>`${sql.ref(column)} @> cast(${JSON.stringify(value)} as jsonb)`;
-  const [name, ...value] = (label ?? '').split('=');
-  return [
-    ...(image !== undefined ? [holds('spec', { containers: [{ image }] })] : []),
-    ...(digest !== undefined ? [holds('images', [{ digest }])] : []),
-    ...(secretName !== undefined ? [holds('credentials', [{ secretName }])] : []),
-    ...(identity !== undefined ? [holds('credentials', [{ identity }])] : []),
-    ...(createdBy !== undefined
-      ? [
-          sql<boolean>`(${holds('created_by', { subject: createdBy })} or ${holds('created_by', { client: createdBy })})`,
-        ]
-      : []),
-    ...(label !== undefined && name ? [holds('spec', { labels: { [name]: value.join('=') } })] : []),
-  ];
 }
 
 /** The record as callers see it: no plan, no claim, no column that is only ours. */

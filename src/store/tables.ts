@@ -28,6 +28,7 @@ export interface Tables {
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;
+  spentTokens: SpentTokensTable;
   policies: PoliciesTable;
   policyActivations: PolicyActivationsTable;
 }
@@ -82,6 +83,7 @@ interface RevisionsTable {
   credentials: Json<CredentialRecord[]>;
   createdAt: Date;
   createdBy: Json<Principal>;
+  onBehalfOf: Defaulted<string | null>;
   outcome: OperationStatus | null;
 }
 
@@ -161,4 +163,10 @@ export interface PolicyActivationsTable {
   /** The process that made it active. */
   by: string;
   cause: 'start' | 'change' | 'signal';
+}
+
+/** Tokens that are good for one change and have made it, until they expire. */
+interface SpentTokensTable {
+  tokenHash: string;
+  expiresAt: Date;
 }

@@ -25,6 +25,18 @@ export function asOperator<T>(db: Kysely<Tables>, work: Work<T>): Promise<T> {
   return act(db, teamRole, { teams: [], reads: 'all' }, work);
 }
 
+/** The teams whose rows are read; `'all'`: for an operator, also those that policy no longer has. */
+export type ReadTeams = readonly string[] | 'all';
+
+/** One transaction for who reads the rows of these teams. */
+export function asReader<T>(db: Kysely<Tables>, teams: ReadTeams, work: Work<T>): Promise<T> {
+  return teams === 'all' ? asOperator(db, work) : asTeams(db, teams, work);
+}
+
+/** What a query says itself of the teams that it reads. */
+export const ofTeams = (teams: ReadTeams) =>
+  teams === 'all' ? sql<boolean>`true` : sql<boolean>`team = any(cast(${[...teams]} as text[]))`;
+
 /** One transaction for the service itself: all rows. */
 export function asWorker<T>(db: Kysely<Tables>, work: Work<T>): Promise<T> {
   return act(db, workerRole, { teams: [], reads: 'own' }, work);

@@ -2,6 +2,7 @@ import { sql, type Transaction } from 'kysely';
 import type { Deployment } from '../schemas/deployment.ts';
 import type { Jobs } from './jobs.ts';
 import type { Tables } from './tables.ts';
+import type { ReadTeams } from './walls.ts';
 
 const channel = 'slipway_deployments';
 
@@ -15,7 +16,7 @@ export interface Watch {
   /** The deployment once `done` says so, or as it is when the time is over or the signal aborts; null where there is none. */
   until(
     id: string,
-    teams: readonly string[],
+    teams: ReadTeams,
     done: (deployment: Deployment) => boolean,
     timeoutMs: number,
     signal?: AbortSignal,
@@ -24,7 +25,7 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-type Find = (teams: readonly string[], id: string) => Promise<Deployment | null>;
+type Find = (teams: ReadTeams, id: string) => Promise<Deployment | null>;
 
 export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   const waiting = new Map<string, Set<() => void>>();

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Test } from 'tap';
 import type { ListFilter } from '../../../src/store/deployments.ts';
+import { asWorker } from '../../../src/store/walls.ts';
 import { acceptance, type TestStore } from '../../support/store.ts';
 
 export async function reading(t: Test, store: TestStore): Promise<void> {
@@ -39,7 +40,13 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
       createdBy: { issuer: 'embedded', subject: 'eve', client: 'pipeline' },
       spec: {
         name: 'x',
-        containers: [{ image: 'r/one:1' }, { image: 'r/two:2' }],
+        containers: [
+          { image: 'r/one:1', environmentVariables: [{ name: 'A', secretName: 'Orders-DB' }] },
+          { image: 'r/two:2' },
+        ],
+        initContainers: [{ name: 'init', image: 'r/init:1' }],
+        imageRegistryCredentials: [{ server: 'r', secretName: 'named' }],
+        identity: { userAssignedIdentities: ['/subscriptions/1/W'] },
         labels: { release: '7=8' },
       },
     });
@@ -49,7 +56,7 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
       {
         container: 'a',
         requested: 'r/one:1',
-        resolved: 'r',
+        resolved: 'r/one@sha256:9',
         digest: 'sha256:9',
         pinned: true,
         verifiedWith: 'none',
@@ -73,9 +80,14 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
       [{ target: 'blue' }, { target: 'red' }],
       [{ status: 'Failed' }, { status: 'Running' }],
       [{ image: 'r/two:2' }, { image: 'r/two' }],
+      [{ image: 'r/init:1' }, { image: 'r/init:2' }],
+      [{ image: 'r/one@sha256:9' }, { image: 'r/two@sha256:9' }],
       [{ digest: 'sha256:9' }, { digest: 'sha256:8' }],
-      [{ secretName: 'pull' }, { secretName: 'push' }],
-      [{ identity: '/subscriptions/1/i' }, { identity: 'pull' }],
+      [{ secretName: 'PULL' }, { secretName: 'push' }],
+      [{ secretName: 'named' }, { secretName: 'name' }],
+      [{ secretName: 'orders-db' }, { secretName: 'orders-%' }],
+      [{ identity: '/Subscriptions/1/i' }, { identity: 'pull' }],
+      [{ identity: '/subscriptions/1/w' }, { identity: '/subscriptions/1' }],
       [{ createdBy: 'eve' }, { createdBy: 'mallory' }],
       [{ createdBy: 'pipeline' }, { createdBy: 'embedded' }],
       [{ onBehalfOf: 'portal|eve' }, { onBehalfOf: 'eve' }],
@@ -120,6 +132,19 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
     }
     await t.rejects(acceptDelete({ ...acceptance(), id: asked.id, team: 'outside' }));
     t.equal((await find(['outside', 'inside'], { id: asked.id }))?.id, asked.id);
+  });
+
+  await t.test('an operator reads all teams, also one that nobody knows any more', async t => {
+    const asked = acceptance({ team: 'forgotten', onBehalfOf: 'corp|ada' });
+    await accept(asked);
+    t.equal((await find('all', { id: asked.id }))?.id, asked.id);
+    t.equal((await findOperation('all', asked.operation))?.id, asked.operation);
+    t.equal((await events('all', asked.id, { after: 0, size: 10 })).value.length, 1);
+    t.match((await list('all', { name: asked.name }, { size: 10 })).value, [{ id: asked.id }]);
+    const revision = await asWorker(db, trx =>
+      trx.selectFrom('revisions').select('onBehalfOf').where('deploymentId', '=', asked.id).execute(),
+    );
+    t.same(revision, [{ onBehalfOf: 'corp|ada' }]);
   });
 
   await t.test('what never was is not found', async t => {
