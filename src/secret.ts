@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 const masked = '[secret]';
-const live = new Map<string, number>();
+const live = new Map<string, { holders: number; forms: string[] }>();
 
 /**
  * A value that must never be printed: a registry password, a token, a workload secret. Every way in which JavaScript
@@ -14,7 +14,8 @@ export class Secret implements Disposable {
 
   constructor(value: string) {
     this.#value = value;
-    live.set(value, (live.get(value) ?? 0) + 1);
+    const { holders, forms } = live.get(value) ?? { holders: 0, forms: formsOf(value) };
+    live.set(value, { holders: holders + 1, forms });
   }
 
   reveal(): string {
@@ -25,8 +26,8 @@ export class Secret implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const users = (live.get(this.#value) ?? 1) - 1;
-    if (users > 0) live.set(this.#value, users);
+    const { holders = 1, forms = [] } = live.get(this.#value) ?? {};
+    if (holders > 1) live.set(this.#value, { holders: holders - 1, forms });
     else live.delete(this.#value);
   }
 
@@ -50,14 +51,15 @@ export class Secret implements Disposable {
 // Shorter values would mask innocent words; no registry or vault of ours issues any this short.
 const shortestScrubbed = 6;
 
-/** Replaces every live secret value in a text, raw and as JSON would escape it. */
+/** How a value is written: raw, as JSON escapes it, and as Azure takes the files of a volume. */
+function formsOf(value: string): string[] {
+  if (value.length < shortestScrubbed) return [];
+  return [...new Set([value, JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')])];
+}
+
+/** Replaces every live secret value in a text. */
 export function scrub(text: string): string {
   let clean = text;
-  for (const value of live.keys()) {
-    if (value.length < shortestScrubbed) continue;
-    clean = clean.replaceAll(value, masked);
-    const escaped = JSON.stringify(value).slice(1, -1);
-    if (escaped !== value) clean = clean.replaceAll(escaped, masked);
-  }
+  for (const { forms } of live.values()) for (const form of forms) clean = clean.replaceAll(form, masked);
   return clean;
 }

@@ -52,18 +52,22 @@ t.test('a secret is never text, however it is printed', async t => {
   t.equal(secret.reveal(), value);
 });
 
-t.test('the scrubber knows live secrets, raw and escaped, and forgets them after their step', async t => {
-  const value = 'line"break\\and-quote';
-  const secret = new Secret(value);
-  const twin = new Secret(value);
-  t.notMatch(scrub(`raw ${value}`), value);
-  t.notMatch(scrub(JSON.stringify({ value })), JSON.stringify(value).slice(1, -1));
-  secret[Symbol.dispose]();
-  secret[Symbol.dispose]();
-  t.not(scrub(value), value, 'another holder still lives');
-  twin[Symbol.dispose]();
-  t.equal(scrub(value), value);
-});
+t.test(
+  'the scrubber knows live secrets, raw, escaped and in base64, and forgets them after their step',
+  async t => {
+    const value = 'line"break\\and-quote';
+    const secret = new Secret(value);
+    const twin = new Secret(value);
+    t.notMatch(scrub(`raw ${value}`), value);
+    t.notMatch(scrub(JSON.stringify({ value })), JSON.stringify(value).slice(1, -1));
+    t.equal(scrub(`file: ${Buffer.from(value).toString('base64')}.`), 'file: [secret].');
+    secret[Symbol.dispose]();
+    secret[Symbol.dispose]();
+    t.not(scrub(value), value, 'another holder still lives');
+    twin[Symbol.dispose]();
+    t.equal(scrub(value), value);
+  },
+);
 
 t.test(
   'the log is one JSON line each, scrubbed at its sink, and tells no more of an error than it says',
