@@ -9,9 +9,16 @@ import {
 } from './container-group-state.ts';
 import { forgetRefused } from './credential.ts';
 import { AzureError, errorOfAnswer, toAzureError } from './failure.ts';
-import { type NewerMembers, putNewerMembers, versionFor, withoutNewerMembers } from './newer-members.ts';
+import {
+  type NewerMembers,
+  newestVersion,
+  putNewerMembers,
+  versionFor,
+  withoutNewerMembers,
+} from './newer-members.ts';
 import { refuseDropped } from './nothing-dropped.ts';
 import { refuseForeignOperation } from './routes.ts';
+import { sendOnce } from './send-once.ts';
 
 export type {
   AciEvent,
@@ -34,6 +41,8 @@ export interface ContainerGroups {
   get(place: GroupPlace, signal?: AbortSignal): Promise<ContainerGroupState | null>;
   /** Sends the PUT once and does not wait for its end. `build` makes the body, secrets and all, inside the call. */
   put(place: GroupPlace, build: () => ContainerGroupBody, signal?: AbortSignal): Promise<PutAnswer>;
+  /** Whether the group that is there keeps identities from its workload; false where ARM does not know how. */
+  isIsolated(place: GroupPlace, signal?: AbortSignal): Promise<boolean>;
   /** How an operation that ARM named is doing; its address is used as it came. */
   operation(url: string, signal?: AbortSignal): Promise<OperationState>;
   /** `accepted`: Azure is still at it. Only a `get` proves that it is gone. */
@@ -66,6 +75,7 @@ export function createContainerGroups(options: {
   return {
     get: (place, signal) => get(clients, place, signal),
     put: (place, build, signal) => put(clients, place, build, signal),
+    isIsolated: (place, signal) => isIsolated(clients, place, signal),
     operation: (url, signal) => operation(clients, url, signal),
     remove: (place, signal) => remove(clients, place, signal),
     logs: (place, container, options) => logs(clients, place, container, options),
@@ -74,6 +84,8 @@ export function createContainerGroups(options: {
 
 interface Clients {
   of(subscription: string): ContainerInstanceManagementClient;
+  /** One of the version that knows every member of `NewerMembers`. */
+  newest(subscription: string): ContainerInstanceManagementClient;
   /** One that sends this body whole, or not at all. */
   sending(body: ContainerGroupBody, subscription: string): ContainerInstanceManagementClient;
 }
@@ -90,6 +102,7 @@ function createClients(credential: TokenCredential, transport: HttpClient): Clie
       kept.set(subscription, client);
       return client;
     },
+    newest: subscription => create(subscription, transport, { apiVersion: newestVersion }),
     sending: (body, subscription) => create(subscription, sendingWhole(transport, body), versionFor(body)),
   };
 }
@@ -122,19 +135,20 @@ async function put(
   try {
     return await putOnce(clients, place, body, signal);
   } catch (error) {
-    if (!(error instanceof AzureError) || !body.identityAcls || !versionUnknown.has(error.code ?? ''))
-      throw error;
+    if (!body.identityAcls || !isVersionUnknown(error)) throw error;
     // Refused before anything was looked at: this is the first PUT that counts.
     return putOnce(clients, place, withoutNewerMembers(body), signal);
   }
 }
 
-const versionUnknown = new Set([
+const versionUnknown: readonly (string | null)[] = [
   'NoRegisteredProviderFound',
   'InvalidApiVersionParameter',
   'InvalidResourceType',
   'UnsupportedApiVersion',
-]);
+];
+const isVersionUnknown = (error: unknown) =>
+  error instanceof AzureError && versionUnknown.includes(error.code);
 
 async function putOnce(
   clients: Clients,
@@ -149,6 +163,27 @@ async function putOnce(
   });
   const operationUrl = headers.get('azure-asyncoperation') ?? headers.get('location') ?? null;
   return { created: status === 201, operationUrl, isolated: body.identityAcls !== undefined };
+}
+
+/** The SDK leaves out of its answer what its own version does not know (measured). */
+async function isIsolated(
+  clients: Clients,
+  { subscription, resourceGroup, name }: GroupPlace,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    const { containerGroups } = clients.newest(subscription);
+    let answered = '';
+    const onResponse = ({ bodyAsText }: { bodyAsText?: string | null }) => {
+      answered = bodyAsText ?? '';
+    };
+    await containerGroups.get(resourceGroup, name, { ...timed(readTimeoutMs, signal), onResponse });
+    return JSON.parse(answered).properties?.identityAcls !== undefined;
+  } catch (error) {
+    const found = toAzureError('arm', 'get container group', error);
+    if (isVersionUnknown(found)) return false;
+    throw found;
+  }
 }
 
 async function operation(
@@ -216,33 +251,6 @@ function sendingWhole(transport: HttpClient, built: ContainerGroupBody): HttpCli
       return transport.sendRequest(asked);
     },
   };
-}
-
-type Answer = Pick<PipelineResponse, 'status' | 'headers'>;
-
-/** Leaves the SDK's call once the answer is there: it would poll at once, and in memory. */
-class Sent extends Error {
-  readonly answer: Answer;
-  constructor(answer: Answer) {
-    super('sent');
-    this.answer = answer;
-  }
-}
-
-async function sendOnce(
-  operation: string,
-  begin: (onResponse: (raw: Answer, flat: unknown, error?: unknown) => void) => Promise<unknown>,
-): Promise<Answer> {
-  try {
-    await begin((raw, _flat, error) => {
-      // The SDK calls back for refusals too, and not always with the error.
-      if (!error && raw.status < 400) throw new Sent(raw);
-    });
-  } catch (error) {
-    if (error instanceof Sent) return error.answer;
-    throw toAzureError('arm', operation, error);
-  }
-  throw new Error(`${operation}: the SDK gave no answer`);
 }
 
 function readOperation(answer: PipelineResponse): OperationState {

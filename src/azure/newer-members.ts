@@ -6,11 +6,12 @@ export interface NewerMembers {
   identityAcls?: { defaultAccess: IdentityAccess; acls: { identity: string; access: IdentityAccess }[] };
 }
 
-const since = { identityAcls: '2025-09-01' } as const satisfies Record<keyof NewerMembers, string>;
+/** The version of ARM that knows them. */
+export const newestVersion = '2025-09-01';
 
 /** The version to send a body with: the SDK's own, unless the body has members that only a newer one knows. */
 export function versionFor({ identityAcls }: NewerMembers): { apiVersion?: string } {
-  return identityAcls ? { apiVersion: since.identityAcls } : {};
+  return identityAcls ? { apiVersion: newestVersion } : {};
 }
 
 export function withoutNewerMembers<T extends NewerMembers>({

@@ -159,9 +159,58 @@ t.test('a member that the SDK would drop stops the call', async t => {
       },
     ],
   });
-  t.same(await groups.put(place, () => whole), { created: true, operationUrl: null });
+  t.same(await groups.put(place, () => whole), { created: true, operationUrl: null, isolated: false });
   t.equal(bodies.length, 1, 'all that we send is known to it');
 });
+
+t.test(
+  'what only a newer version knows is sent in that version, or the group is sent without it',
+  async t => {
+    const { groups, answer } = await startHosts(t);
+    const sent: { version: string | null; acls: unknown; length: number }[] = [];
+    const identityAcls = {
+      defaultAccess: 'System' as const,
+      acls: [{ identity: `${group}/x`, access: 'System' as const }],
+    };
+    const unknown = (code: string) => ({
+      status: 400,
+      body: { error: { code, message: 'no such version' } },
+    });
+    let refusal: Reply | null = null;
+    answer(one => {
+      const version = one.query.get('api-version');
+      const { properties } = JSON.parse(one.body);
+      sent.push({ version, acls: properties.identityAcls, length: properties.containers.length });
+      return version === '2025-09-01' && refusal ? refusal : { status: 201, body: liveGroup };
+    });
+    const put = () => groups.put(place, () => smallBody({ identityAcls }));
+    t.match(await put(), { created: true, isolated: true });
+    t.same(sent.splice(0), [{ version: '2025-09-01', acls: identityAcls, length: 1 }]);
+    refusal = unknown('NoRegisteredProviderFound');
+    t.match(await put(), { created: true, isolated: false });
+    t.match(sent.splice(0), [
+      { version: '2025-09-01' },
+      { version: '2023-05-01', acls: undefined, length: 1 },
+    ]);
+    refusal = unknown('InaccessibleImage');
+    t.match(await failureOf(put()), { code: 'InaccessibleImage' });
+    t.equal(sent.splice(0).length, 1, 'any other refusal is one');
+
+    answer(one => {
+      const known = one.query.get('api-version') === '2025-09-01';
+      return {
+        body: { ...liveGroup, properties: { ...liveGroup.properties, ...(known ? { identityAcls } : {}) } },
+      };
+    });
+    t.equal(await groups.isIsolated(place), true);
+    answer(() => ({ body: liveGroup }));
+    t.equal(await groups.isIsolated(place), false);
+    answer(() => unknown('NoRegisteredProviderFound'));
+    t.equal(await groups.isIsolated(place), false, 'a cloud that does not know how');
+    answer(() => ({ status: 500, body: {} }));
+    t.match(await failureOf(groups.isIsolated(place)), { status: 500, retryable: true });
+  },
+);
 
 t.test('the address of an operation is used as it came', async t => {
   const { groups, asked, answer } = await startHosts(t);

@@ -14,6 +14,7 @@ export interface Asked {
   query: URLSearchParams;
   authorization: string | undefined;
   form: URLSearchParams;
+  body: string;
 }
 
 export interface Reply {
@@ -67,6 +68,7 @@ function answerAs(hosts: Record<string, Host>, asked: Asked[]): RequestListener 
       query: url.searchParams,
       authorization: request.headers.authorization,
       form: new URLSearchParams(body),
+      body,
     };
     asked.push(one);
     const reply = hosts[url.host]?.(one, response);

@@ -24,7 +24,7 @@ export const submit: Stage = async (row, parts, signal) => {
   if (!again.allowed) return fail(again.failure, now, { holdsName: false });
   const present = await parts.containerGroups.get(placeOf(row), signal);
   if (present && !isOurs(present, row)) return fail(groupExists(row), now, { holdsName: false });
-  if (present) return submitted(row, null, now);
+  if (present) return await submittedBefore(row, again.plan, parts, signal);
 
   using held = new DisposableStack();
   const resolved = await resolveSecrets(row, again.plan, {
@@ -67,6 +67,18 @@ async function put(
     if (!(error instanceof AzureError) || error.retryable) throw error;
     return fail(explainRefusal(error, row, resolved), parts.clock.now(), { holdsName: false });
   }
+}
+
+/** Its answer was lost: what it came to is read from the group. */
+async function submittedBefore(
+  row: DeploymentRow,
+  plan: Plan,
+  { containerGroups, clock }: StageParts,
+  signal: AbortSignal,
+): Promise<Move> {
+  const pulls = row.credentials.some(({ identity }) => identity !== undefined);
+  const taken = pulls && (await containerGroups.isIsolated(placeOf(row), signal));
+  return submitted(row, null, clock.now(), { credentials: withIsolation(row, plan, taken) });
 }
 
 /** The record says whether the workload is kept from an identity that pulls. */
