@@ -38,6 +38,20 @@ function* questions(policy: Policy, team: Team, wish: Wish): Generator<Question 
   for (const { secret, vault } of wish.workloadSecrets)
     yield vaultQuestion('hand to the workload', team, vault, { secret });
   for (const id of wish.workloadIdentities) yield ['attach', entity('Identity', id), {}];
+  yield* placeQuestions(team, target, wish);
+}
+
+function* placeQuestions(
+  team: Team,
+  target: string,
+  { subnets, workspace, share }: Wish,
+): Generator<Question | null> {
+  const place = entity('Target', target);
+  for (const subnet of subnets) yield ['join', place, { subnet: subnet.toLowerCase() }];
+  if (workspace) yield ['log to', place, { workspace: workspace.id }];
+  if (share) yield ['mount', place, { account: share.account }];
+  for (const { key } of [workspace, share].filter(each => each !== undefined))
+    yield vaultQuestion('hand to the workload', team, key.vault, { secret: key.secret });
 }
 
 const isPinned = (tag: string | null, digest: string | null) =>
@@ -85,7 +99,9 @@ function defaultOf(team: Team, host: string, repositories: string[]) {
       id.toLowerCase().endsWith(`/${entry.credential?.toLowerCase()}`) &&
       (registries === undefined || registries.includes(host)),
   );
-  return identity ? { identity: identity.id.toLowerCase() } : { secret: entry.credential, vault: undefined };
+  return identity
+    ? { identity: identity.id.toLowerCase() }
+    : { secret: entry.credential, vault: entry.vault };
 }
 
 const globToRegExp = (glob: string) =>
@@ -137,6 +153,12 @@ function* cedarPolicies(policy: Policy): Generator<string> {
     yield* identityPolicies(name, team);
     for (const vault of team.vaults ?? [])
       if (policy.vaults?.[vault]) yield* secretPolicies(name, team, vault);
+  }
+  for (const [name, { network, workspaces = [], storageAccounts = [] }] of Object.entries(policy.targets)) {
+    const subnets = (network?.subnets ?? []).map(subnet => subnet.toLowerCase());
+    yield permitAny('join', name, within('subnet', subnets));
+    yield permitAny('log to', name, within('workspace', workspaces));
+    yield permitAny('mount', name, within('account', storageAccounts));
   }
   for (const [name, { locations, network }] of Object.entries(policy.targets))
     yield forbid(
@@ -208,6 +230,8 @@ function* bindingPolicies({ vaults = {}, bindings = [] }: Policy): Generator<str
 
 const permit = (team: string, action: string, type: string, id: string, when = 'true') =>
   `permit(principal == Team::"${team}", action == Action::"${action}", resource == ${type}::"${id}") when { ${when} };`;
+const permitAny = (action: string, target: string, when: string) =>
+  `permit(principal, action == Action::"${action}", resource == Target::"${target}") when { ${when} };`;
 const forbid = (action: string, type: string, id: string, when: string, principal = 'principal') =>
   `forbid(${principal}, action == Action::"${action}", resource == ${type}::"${id}") when { ${when} };`;
 const anyOf = (conditions: string[]) => conditions.map(each => `(${each})`).join(' || ') || 'false';

@@ -64,7 +64,7 @@ t.test(`Cedar says the same of ${policies * requestsEach} random policies and re
   }
   const cases = policies * requestsEach;
   t.same(disagreements.slice(0, 3), [], `0 disagreements (SLIPWAY_TEST_SEED=${seed})`);
-  t.ok(allowed > cases / 10 && allowed < (cases * 9) / 10, `${allowed} of ${cases} are allowed`);
+  t.ok(allowed > cases / 20, `${allowed} of ${cases} are allowed`);
   t.same([...codes].sort(), everyDenial, 'every reason to deny was met');
   t.comment(`cedar: ${cases} requests, ${allowed} allowed, ${disagreements.length} disagreements`);
 });
@@ -82,6 +82,10 @@ const everyDenial = [
 
 const eachTeam = (change: (team: Team) => void) => (policy: Policy) => {
   for (const team of Object.values(policy.teams)) change(team);
+};
+
+const eachTarget = (change: (target: Policy['targets'][string]) => void) => (policy: Policy) => {
+  for (const target of Object.values(policy.targets)) change(target);
 };
 
 /** Each gives `decide` one right or one limit less than Cedar has. */
@@ -119,8 +123,14 @@ const mutations: Record<string, (policy: Policy) => void> = {
       if (target.locations.length > 1) target.locations.pop();
   },
   'the limit to private addresses': policy => {
-    for (const target of Object.values(policy.targets)) target.network = { public: true };
+    for (const target of Object.values(policy.targets)) target.network = { ...target.network, public: true };
   },
+  'a subnet': eachTarget(({ network }) => network?.subnets?.pop()),
+  'a workspace': eachTarget(({ workspaces }) => workspaces?.pop()),
+  'a storage account': eachTarget(({ storageAccounts }) => storageAccounts?.pop()),
+  "the vault of a registry's default": eachTeam(({ registries = [] }) => {
+    for (const entry of registries) if (entry.vault) entry.vault = 'kv-nowhere';
+  }),
 };
 
 t.test('a policy with one right or limit less is told apart from itself', async t => {

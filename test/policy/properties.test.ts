@@ -117,6 +117,8 @@ function nameAll(chance: Chance, policy: Policy, wish: Wish): Wish {
       ...unnamed.map(host => ({ host, secret: secret(), vault })),
     ],
     workloadSecrets: wish.workloadSecrets.map(each => ({ vault, ...each })),
+    ...(wish.workspace ? { workspace: { ...wish.workspace, key: { vault, ...wish.workspace.key } } } : {}),
+    ...(wish.share ? { share: { ...wish.share, key: { vault, ...wish.share.key } } } : {}),
   };
 }
 
@@ -134,6 +136,9 @@ function removeRight(chance: Chance, policy: Policy): void {
     () => drop(chance, team.targets),
     () => drop(chance, team.vaults),
     () => drop(chance, target.locations),
+    () => drop(chance, target.network?.subnets),
+    () => drop(chance, target.workspaces),
+    () => drop(chance, target.storageAccounts),
     () => drop(chance, giving[0]?.repositories),
     () => {
       team.registries = team.registries?.filter(entry => entry !== giving[0]) ?? [];

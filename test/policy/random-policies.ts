@@ -58,6 +58,12 @@ export const universe = {
     ...['puller', 'worker', 'both'].map(name => identityId('rg-red', name)),
     ...['puller', 'worker'].map(name => identityId('rg-blue', name)),
   ],
+  subnets: ['red', 'blue'].map(
+    name =>
+      `/subscriptions/${subscription}/resourceGroups/rg-red/providers/Microsoft.Network/virtualNetworks/vnet/subnets/${name}`,
+  ),
+  workspaces: ['0a0b0c0d-0000-4000-8000-0000000000aa', '0a0b0c0d-0000-4000-8000-0000000000bb'],
+  storageAccounts: ['redfiles', 'bluefiles'],
 } as const;
 
 /** One that would be loaded, but for secrets that globs make both kinds where `bothKinds`: policy denies them twice. */
@@ -123,6 +129,7 @@ function randomEntry(chance: Chance): NonNullable<Team['registries']>[number] {
     ...(chance.often(0.7) ? { repositories: chance.some(universe.repositoryGlobs).slice(0, 4) } : {}),
     ...(credential === 'anonymous' ? { anonymous: true } : {}),
     ...(credential === 'secret' ? { credential: chance.one(universe.secrets) } : {}),
+    ...(credential === 'secret' && chance.often(0.5) ? { vault: chance.one(universe.vaults) } : {}),
     ...(credential === 'identity' ? { credential: chance.one(['puller', 'worker', 'both']) } : {}),
     ...(chance.often(0.2) ? { tags: chance.one(['pinned', 'any'] as const) } : {}),
   };
@@ -133,7 +140,11 @@ function randomTarget(chance: Chance): Policy['targets'][string] {
     subscription,
     resourceGroup: 'rg-red',
     locations: chance.some(universe.locations.slice(0, 2), 1),
-    ...(chance.often(0.7) ? { network: { public: chance.often(0.7) } } : {}),
+    ...(chance.often(0.7)
+      ? { network: { public: chance.often(0.7), subnets: chance.some(universe.subnets) } }
+      : {}),
+    ...(chance.often(0.7) ? { workspaces: chance.some(universe.workspaces) } : {}),
+    ...(chance.often(0.7) ? { storageAccounts: chance.some(universe.storageAccounts) } : {}),
   };
 }
 

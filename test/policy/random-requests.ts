@@ -13,9 +13,18 @@ export interface Wish {
   location?: string;
   public: boolean;
   images: { host: string; repository: string; tag: string | null; digest: string | null }[];
-  credentials: ({ host: string } & ({ secret: string; vault?: string } | { identity: string }))[];
-  workloadSecrets: { secret: string; vault?: string }[];
+  credentials: ({ host: string } & (NamedSecret | { identity: string }))[];
+  workloadSecrets: NamedSecret[];
   workloadIdentities: string[];
+  subnets: string[];
+  /** Each with the workload secret that opens it. */
+  workspace?: { id: string; key: NamedSecret };
+  share?: { account: string; key: NamedSecret };
+}
+
+interface NamedSecret {
+  secret: string;
+  vault?: string;
 }
 
 /** Mostly of names that the team has, so that every rule is reached; the others are of another team or of nobody. */
@@ -37,6 +46,27 @@ export function randomWish(chance: Chance, policy: Policy): Wish {
     credentials: randomCredentials(chance, team, images),
     workloadSecrets: chance.often(0.75) ? [] : [randomSecret(chance, team, 'workload')],
     workloadIdentities: chance.often(0.8) ? [] : [randomIdentity(chance, team, 'workload')],
+    ...randomPlaces(chance, policy, target, team),
+  };
+}
+
+/** Networks and data; seldom, or little would be allowed. */
+function randomPlaces(
+  chance: Chance,
+  policy: Policy,
+  target: string,
+  team: Team | undefined,
+): Pick<Wish, 'subnets' | 'workspace' | 'share'> {
+  const { network, workspaces, storageAccounts } = policy.targets[target] ?? {};
+  const key = () => randomSecret(chance, team, 'workload');
+  return {
+    subnets: chance.often(0.9) ? [] : [mostly(chance, network?.subnets, universe.subnets)],
+    ...(chance.often(0.1)
+      ? { workspace: { id: mostly(chance, workspaces, universe.workspaces), key: key() } }
+      : {}),
+    ...(chance.often(0.1)
+      ? { share: { account: mostly(chance, storageAccounts, universe.storageAccounts), key: key() } }
+      : {}),
   };
 }
 
@@ -73,11 +103,7 @@ function randomCredentials(
     }));
 }
 
-function randomSecret(
-  chance: Chance,
-  team: Team | undefined,
-  kind: 'registry' | 'workload',
-): { secret: string; vault?: string } {
+function randomSecret(chance: Chance, team: Team | undefined, kind: 'registry' | 'workload'): NamedSecret {
   const globs = kind === 'registry' ? team?.registrySecrets : team?.workloadSecrets;
   const own = universe.secrets.filter(name => globs?.some(glob => glob.toLowerCase() === name));
   const named = (team?.vaults ?? []).length !== 1 || chance.often(0.4);
@@ -115,7 +141,7 @@ export function spell(chance: Chance, wish: Wish): DeploymentRequest {
     imageRegistryCredentials: wish.credentials.map(({ host, ...named }) => ({
       server: spellServer(host),
       ...('identity' in named
-        ? { identity: anyCase(chance, named.identity).replace(/^\/subscriptions/i, '/subscriptions') }
+        ? { identity: anyCase(chance, named.identity) }
         : {
             secretName: anyCase(chance, named.secret),
             ...(named.vault === undefined ? {} : { vault: named.vault }),
@@ -124,10 +150,42 @@ export function spell(chance: Chance, wish: Wish): DeploymentRequest {
     ...(wish.workloadIdentities.length > 0
       ? {
           identity: {
-            userAssignedIdentities: wish.workloadIdentities.map(id =>
-              anyCase(chance, id).replace(/^\/subscriptions/i, '/subscriptions'),
-            ),
+            userAssignedIdentities: wish.workloadIdentities.map(id => anyCase(chance, id)),
           },
+        }
+      : {}),
+    ...spellPlaces(chance, wish),
+  };
+}
+
+function spellPlaces(chance: Chance, { subnets, workspace, share }: Wish) {
+  const vaultOf = ({ vault }: NamedSecret) => (vault === undefined ? {} : { vault });
+  return {
+    ...(subnets.length > 0 ? { subnetIds: subnets.map(id => ({ id: anyCase(chance, id) })) } : {}),
+    ...(workspace
+      ? {
+          diagnostics: {
+            logAnalytics: {
+              workspaceId: anyCase(chance, workspace.id),
+              workspaceKeySecretName: anyCase(chance, workspace.key.secret),
+              ...vaultOf(workspace.key),
+            },
+          },
+        }
+      : {}),
+    ...(share
+      ? {
+          volumes: [
+            {
+              name: 'share',
+              azureFile: {
+                shareName: 'files',
+                storageAccountName: share.account,
+                storageAccountKeySecretName: anyCase(chance, share.key.secret),
+                ...vaultOf(share.key),
+              },
+            },
+          ],
         }
       : {}),
   };
