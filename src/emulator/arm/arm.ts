@@ -8,7 +8,10 @@ import { type ArmAccess, createArmAccess, readApiVersion } from './access.ts';
 import { ArmError } from './errors.ts';
 import { registerIdentities } from './identities.ts';
 import { describeEndpoints } from './metadata.ts';
+import { registerProviders } from './providers.ts';
 import { registerRegistriesAndVaults } from './registries-and-vaults.ts';
+import { registerRegistryCredentials } from './registry-credentials.ts';
+import { registerResources } from './resources.ts';
 import { registerAuthorization, rewriteAuthorizationUrl } from './role-assignments.ts';
 import { createNamedSubscription, registerSubscriptions } from './subscriptions.ts';
 
@@ -39,6 +42,9 @@ export function createArm(
   registerIdentities(app, parts, arms);
   registerAuthorization(app, parts, arms);
   registerRegistriesAndVaults(app, parts, arms);
+  registerRegistryCredentials(app, parts, arms);
+  registerResources(app, parts, arms);
+  registerProviders(app, arms);
   return { service: { name: 'resource manager', answersFor: host => host === armHost, app }, arms };
 }
 

@@ -26,7 +26,7 @@ function viewVault(vault: Vault): object {
 function viewRegistry(registry: Registry): object {
   return {
     ...registry,
-    users: mapValues(registry.users, user => maskMembers(user, ['password'])),
+    users: mapValues(registry.users, user => maskMembers(user, ['password', 'password2'])),
     repositories: mapValues(registry.repositories, viewRepository),
   };
 }

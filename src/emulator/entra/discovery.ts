@@ -17,7 +17,20 @@ export function describeInstance(tenantId: string): object {
 
 /** The OpenID discovery document; its endpoints are on the host that was asked, its issuer always the real name. */
 export function describeTenant(origin: string, tenantId: string): object {
-  const base = `${origin}/${tenantId}`;
+  return describeAuthority(`${origin}/${tenantId}`, issuerOf(tenantId));
+}
+
+/** Names that stand for whatever tenant an account is of; `az` asks for one even when it signs out. */
+const manyTenants = new Set(['common', 'organizations', 'consumers']);
+
+/** The document of `common` and its like, whose issuer names no tenant; null for any other name. */
+export function describeManyTenants(origin: string, name: string): object | null {
+  return manyTenants.has(name.toLowerCase())
+    ? describeAuthority(`${origin}/${name}`, issuerOf('{tenantid}'))
+    : null;
+}
+
+function describeAuthority(base: string, issuer: string): object {
   return {
     token_endpoint: `${base}/oauth2/v2.0/token`,
     token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt', 'client_secret_basic'],
@@ -27,7 +40,7 @@ export function describeTenant(origin: string, tenantId: string): object {
     id_token_signing_alg_values_supported: ['RS256'],
     response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
     scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
-    issuer: issuerOf(tenantId),
+    issuer,
     request_uri_parameter_supported: false,
     authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
     device_authorization_endpoint: `${base}/oauth2/v2.0/devicecode`,

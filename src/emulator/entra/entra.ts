@@ -4,7 +4,12 @@ import { createServiceApp } from '../door/service-app.ts';
 import type { Service } from '../parts.ts';
 import type { World } from '../world.ts';
 import { type Form, grantClientCredentials } from './client-credentials.ts';
-import { describeFederatedIssuer, describeInstance, describeTenant } from './discovery.ts';
+import {
+  describeFederatedIssuer,
+  describeInstance,
+  describeManyTenants,
+  describeTenant,
+} from './discovery.ts';
 import { EntraError, unknownTenant } from './errors.ts';
 import { federatedIssuer } from './federated.ts';
 import type { IssuerKeys } from './keys.ts';
@@ -21,9 +26,11 @@ export function createEntra(parts: { world: World; tokens: EntraTokens; keys: Is
   renderErrors(app);
 
   app.get('/common/discovery/instance', async () => describeInstance(world.tenantId));
-  app.get<Tenant>('/:tenant/v2.0/.well-known/openid-configuration', async request =>
-    describeTenant(`https://${request.headers.host}`, known(world, request.params.tenant)),
-  );
+  app.get<Tenant>('/:tenant/v2.0/.well-known/openid-configuration', async request => {
+    const origin = `https://${request.headers.host}`;
+    const { tenant } = request.params;
+    return describeManyTenants(origin, tenant) ?? describeTenant(origin, known(world, tenant));
+  });
   app.get<Tenant>('/:tenant/discovery/v2.0/keys', async request => {
     known(world, request.params.tenant);
     return keys.entra.published();

@@ -3,6 +3,7 @@ import { nameCaller } from '../door/callers.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { Parts, Service } from '../parts.ts';
 import type { Registry, World } from '../world.ts';
+import { answerAcrApi } from './acr-api.ts';
 import { RegistryError } from './errors.ts';
 import { answerRepository } from './repositories.ts';
 import { mayPull, openToken, signIn, type Visitor } from './sign-in.ts';
@@ -59,6 +60,14 @@ function registerApi(
       const mayRead = (name: string) => mayOpen(registry, visitor, name);
       return answerRepository({ request, reply, registry, path, mayRead, changed: parts.changed });
     },
+  });
+  app.get('/acr/v1/*', async (request, reply) => {
+    const registry = registryOf(request);
+    const path = decodeURIComponent(request.originalUrl.split('?')[0] ?? '').replace(/^\/acr\/v1\//, '');
+    const visitor = visitorOf(request, parts, registry);
+    authorize(request, registry, visitor, /^(.+)\/_/.exec(path)?.[1] ?? null);
+    const mayRead = (name: string) => mayOpen(registry, visitor, name);
+    return answerAcrApi({ request, reply, registry, path, mayRead, changed: parts.changed });
   });
 }
 

@@ -19,7 +19,7 @@ export function signIn(world: World, registry: Registry, username: string, passw
   const resource = resourceOf(world, registry);
   const user = Object.hasOwn(registry.users, username) ? registry.users[username] : undefined;
   if (user?.kind === 'servicePrincipal' || !user) return signInPrincipal(world, resource, username, password);
-  if (user.password !== password) return null;
+  if (user.password !== password && user.password2 !== password) return null;
   if (user.kind === 'admin' && resource && !resource.adminUserEnabled) return null;
   return { name: username, repositories: user.repositories ?? null, mayPush: user.kind !== 'token' };
 }

@@ -1,0 +1,245 @@
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+
+/*
+ * `az` itself, as Debian has it (2.45), with the tutorial's own commands. That version cannot be told to trust another
+ * authority, so it runs under the real names: in a network and mount namespace of its own whose hosts file sends them to
+ * the emulator on port 443.
+ */
+const names = [
+  'login.microsoftonline.com',
+  'management.azure.com',
+  'demo-vault.vault.azure.net',
+  'myregistry.azurecr.io',
+  'graph.microsoft.com',
+];
+const root = join(import.meta.dirname, '../..');
+const subscription = '00000000-0000-0000-0000-00000000bbbb';
+const group = 'my-resource-group';
+const settings = { skip: whyNot() };
+
+/** Debian's package lacks parts of Azure's SDK for Python, and the emulator is no Microsoft Graph. */
+const impossible: [command: string, reason: RegExp][] = [
+  [`az role assignment list --scope /subscriptions/${subscription}`, /has no attribute 'config'/],
+  ['az keyvault secret list --vault-name demo-vault', /No module named 'azure\.keyvault\.v7_0'/],
+  ['az ad sp create-for-rbac --name aci-image-puller', /graph\.microsoft\.com/],
+];
+
+t.test('the tutorial, typed into az against the emulator', settings, async t => {
+  const az = await startNamespace(t);
+  let worked = 0;
+  const ok = async (command: string): Promise<string> => {
+    const { code, out, err } = await az(command);
+    if (t.equal(code, 0, command.slice(0, 120))) worked++;
+    else t.comment(err.slice(0, 1000));
+    return out.trim();
+  };
+  const running = async (name: string): Promise<void> => {
+    for (let look = 0; look < 60; look++) {
+      const { out } = await az(`az container show -g ${group} -n ${name} --query instanceView.state -o tsv`);
+      if (out.trim() === 'Running') {
+        t.pass(`${name} runs`);
+        return;
+      }
+    }
+    t.fail(`${name} does not run`);
+  };
+
+  await ok(
+    'az login --service-principal -u 00000000-0000-0000-0000-00000000cccc -p emulator-admin --tenant 00000000-0000-0000-0000-00000000aaaa',
+  );
+  t.equal(await ok('az account show --query id -o tsv'), subscription);
+  t.match(await ok('az account list-locations --query "[].name" -o tsv'), /eastus/);
+
+  t.equal(
+    await ok('az acr update --name myregistry --admin-enabled true --query adminUserEnabled -o tsv'),
+    'true',
+  );
+  const username = await ok('az acr credential show --name myregistry --query username -o tsv');
+  const password = await ok('az acr credential show --name myregistry --query "passwords[0].value" -o tsv');
+  const create = `az container create --resource-group ${group} --name my-app --cpu 1 --memory 1.5 --ip-address Public`;
+  const image = '--image myregistry.azurecr.io/my-app:v1.0 --ports 80';
+  const registry = '--registry-login-server myregistry.azurecr.io';
+  const state = '--query instanceView.state -o tsv';
+  t.equal(
+    await ok(
+      `${create} ${image} ${registry} --registry-username ${username} --registry-password ${password} ${state}`,
+    ),
+    'Running',
+    'ACR with the admin user',
+  );
+  t.match(
+    await ok(
+      `az container show -g ${group} -n my-app --query "containers[0].instanceView.events" --output table`,
+    ),
+    /Pulled/,
+  );
+  t.match(await ok(`az container logs -g ${group} -n my-app`), /my-app/);
+  t.match(await ok('az container list --output table'), /my-app/);
+  await ok(`az container stop -g ${group} -n my-app`);
+  t.equal(await ok(`az container show -g ${group} -n my-app ${state}`), 'Stopped');
+  // This az looks again only after 30 s where Azure does not say when; the first creation shows that it follows.
+  await ok(`az container start -g ${group} -n my-app --no-wait`);
+  await running('my-app');
+  await ok(`az container restart -g ${group} -n my-app --no-wait`);
+  await running('my-app');
+  await ok(`az container export -g ${group} -n my-app -f exported.yaml`);
+  await ok(`az container delete --yes -g ${group} -n my-app`);
+
+  const wrong = await az(
+    `${create} ${image} ${registry} --registry-username ${username} --registry-password wrong`,
+  );
+  t.not(wrong.code, 0);
+  t.match(wrong.err, /InaccessibleImage/, 'a wrong password is refused as Azure refuses it');
+
+  const identity = await ok(
+    `az identity create --resource-group ${group} --name my-identity --query id -o tsv`,
+  );
+  const principal = await ok(`az identity show -g ${group} --name my-identity --query principalId -o tsv`);
+  const acr = await ok('az acr show --name myregistry --query id -o tsv');
+  const withIdentity = `${create} ${image} --assign-identity ${identity} --acr-identity ${identity}`;
+  t.match((await az(withIdentity)).err, /InaccessibleImage/, 'an identity without the role cannot pull');
+  const assignment = JSON.stringify({
+    properties: {
+      roleDefinitionId: `/subscriptions/${subscription}/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d`,
+      principalId: principal,
+      principalType: 'ServicePrincipal',
+    },
+  });
+  await ok(
+    `az rest --method put --url "https://management.azure.com${acr}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-3333-4444-555555555555?api-version=2022-04-01" --body '${assignment}'`,
+  );
+  await ok(`${withIdentity} --no-wait`);
+  await running('my-app');
+  await ok(`az container delete --yes -g ${group} -n my-app`);
+
+  az.write('private-registry.yaml', groupFile('my-private-app', `username: ${username}`, password));
+  await ok(`az container create -g ${group} --file private-registry.yaml --no-wait`);
+  await running('my-private-app');
+  t.equal(
+    await ok('az acr repository show-tags --name myregistry --repository my-app --query "[0]" -o tsv'),
+    'v1.0',
+  );
+  t.match(await ok('az acr repository list --name myregistry -o tsv'), /web-app/);
+  t.match(await ok('az keyvault show --name demo-vault --query properties.vaultUri -o tsv'), /demo-vault/);
+  const secret = 'https://demo-vault.vault.azure.net/secrets/new-secret?api-version=7.4';
+  await ok(
+    `az rest --method put --url "${secret}" --resource https://vault.azure.net --body '{"value":"a","tags":{"slipway-registry":"ghcr.io"}}'`,
+  );
+  t.match(
+    await ok(`az rest --method get --url "${secret}" --resource https://vault.azure.net --query tags`),
+    /ghcr\.io/,
+  );
+  t.match(await ok('az resource list --query "[].name" -o tsv'), /my-private-app/);
+  t.equal(
+    await ok('az provider show -n Microsoft.ContainerInstance --query registrationState -o tsv'),
+    'Registered',
+  );
+  await ok(`az identity delete -g ${group} --name my-identity`);
+
+  for (const [command, reason] of impossible)
+    t.match((await az(command)).err, reason, `${command.slice(0, 40)} cannot work: ${reason.source}`);
+  await ok('az logout');
+  t.comment(`az commands ${worked}/${worked}, ${impossible.length} that cannot work with this az`);
+});
+
+type Run = ((command: string) => Promise<{ code: number; out: string; err: string }>) & {
+  write(name: string, text: string): void;
+};
+
+/** The emulator on port 443 in namespaces of its own; what is returned runs a command line beside it. */
+async function startNamespace(t: { teardown(done: () => Promise<void>): void }): Promise<Run> {
+  const directory = mkdtempSync(join(tmpdir(), 'slipway-az-'));
+  const hosts = join(directory, 'hosts');
+  writeFileSync(hosts, `127.0.0.1 localhost ${names.join(' ')}\n`);
+  const emulator = spawn(
+    'unshare',
+    [
+      ...['--net', '--mount', 'sh', '-c'],
+      `ip link set lo up && mount --bind ${hosts} /etc/hosts && exec "$0" src/emulator/main.ts --data ${directory}/data`,
+      process.execPath,
+    ],
+    {
+      cwd: root,
+      env: { ...process.env, EMULATOR_PORT: '443', NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  t.teardown(async () => {
+    emulator.kill('SIGKILL');
+    await once(emulator, 'close');
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for await (const chunk of emulator.stdout) if (String(chunk).includes('listening')) break;
+
+  const env = {
+    ...process.env,
+    AZURE_CONFIG_DIR: join(directory, 'config'),
+    AZURE_CORE_COLLECT_TELEMETRY: 'no',
+    AZURE_CORE_ONLY_SHOW_ERRORS: 'true',
+    REQUESTS_CA_BUNDLE: join(directory, 'data/ca.pem'),
+  };
+  const run = async (command: string) => {
+    const line = [
+      '--target',
+      String(emulator.pid),
+      '--net',
+      '--mount',
+      'sh',
+      '-c',
+      `cd ${directory} && ${command}`,
+    ];
+    try {
+      const { stdout, stderr } = await promisify(execFile)('nsenter', line, { env, cwd: directory });
+      return { code: 0, out: stdout, err: stderr };
+    } catch (error) {
+      const failed = error as { code?: number; stdout?: string; stderr?: string };
+      return { code: failed.code ?? 1, out: failed.stdout ?? '', err: failed.stderr ?? '' };
+    }
+  };
+  return Object.assign(run, {
+    write: (name: string, text: string) => writeFileSync(join(directory, name), text),
+  });
+}
+
+function groupFile(name: string, user: string, password: string): string {
+  return `apiVersion: '2021-09-01'
+location: eastus
+name: ${name}
+properties:
+  containers:
+    - name: app
+      properties:
+        image: myregistry.azurecr.io/my-app:v1.0
+        resources:
+          requests:
+            cpu: 1.0
+            memoryInGb: 2.0
+        ports:
+          - port: 80
+            protocol: TCP
+  imageRegistryCredentials:
+    - server: myregistry.azurecr.io
+      ${user}
+      password: '${password}'
+  osType: Linux
+  ipAddress:
+    type: Public
+    ports:
+      - port: 80
+        protocol: TCP
+type: Microsoft.ContainerInstance/containerGroups
+`;
+}
+
+/** Why it cannot run here, or false. */
+function whyNot(): string | false {
+  if (!existsSync('/usr/bin/az')) return 'az is not installed (Debian: azure-cli)';
+  const allowed = spawnSync('unshare', ['--net', '--mount', 'ip', 'link', 'set', 'lo', 'up']).status === 0;
+  return allowed ? false : 'network namespaces need root, util-linux and iproute2';
+}
