@@ -30,7 +30,7 @@ export interface Refusals {
 
 interface RefusalParts {
   audit: Pick<AuditStore, 'refuse'>;
-  clock: Clock;
+  clock: Pick<Clock, 'now'>;
   log: Log;
 }
 
@@ -123,6 +123,7 @@ function refusalOf(request: FastifyRequest, error: RequestError, policyDigest: s
   return {
     team,
     principal: caller?.principal ?? null,
+    onBehalfOf: caller?.onBehalfOf ?? null,
     action: action ?? permission ?? 'unknown',
     target,
     code: error.extras.failure?.code ?? error.code,
