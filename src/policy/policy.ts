@@ -142,6 +142,7 @@ const Expectation = Type.Object(
   {
     team: Name,
     secret: Type.Optional(Type.String()),
+    vault: Type.Optional(Type.String({ description: 'For a team with several' })),
     identity: Type.Optional(Type.String()),
     server: Host,
     repository: Type.Optional(Type.String()),

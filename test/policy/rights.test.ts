@@ -294,3 +294,181 @@ t.test('what policy alone can tell is told without a look into the vault', async
   });
   t.match(ask('myorg/a', { ...pull, vault: 'demo-vault' }, '1', two), { allowed: true });
 });
+
+const home = '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers';
+const identityOf = (name: string) => `${home}/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
+const demoCaller: Caller = {
+  principal: { issuer: 'embedded', subject: 's' },
+  teams: { demo: ['deploy'] },
+  expiresAt: 0,
+};
+const pulling = (host: string, repository: string, pointer = '/containers/0/image') => ({
+  pointer,
+  host,
+  repository,
+  tag: '1',
+  digest: null,
+});
+const decideFor = (loaded: typeof embedded, more: Partial<Ask> = {}) =>
+  decide(loaded, demoCaller, {
+    images: [pulling('ghcr.io', 'myorg/a')],
+    credentials: [],
+    workloadSecrets: [],
+    workloadIdentities: [],
+    publicAddress: false,
+    ...more,
+  });
+function planFor(loaded: typeof embedded, more: Partial<Ask> = {}) {
+  const decision = decideFor(loaded, more);
+  if (!decision.allowed) throw new Error(decision.detail);
+  return decision.plan;
+}
+
+t.test('networks and data are reached only where the target names them, in its own spelling', async t => {
+  const subnet = `${home}/Microsoft.Network/virtualNetworks/net/subnets/aci`;
+  const guid = 'AAAAAAAA-2222-3333-4444-555555555555';
+  const workspace = `${home}/Microsoft.OperationalInsights/workspaces/logs`;
+  const open = structuredClone(embedded);
+  const { demo } = open.policy.targets;
+  if (!demo) throw new Error('no target');
+  demo.network = { subnets: [subnet] };
+  demo.workspaces = [guid, workspace];
+  demo.storageAccounts = ['files', `${home}/Microsoft.Storage/storageAccounts/morefiles`];
+  const at = (id: string) => [{ pointer: '/p', id }];
+  const named = (name: string) => [{ pointer: '/p', name }];
+
+  t.same(planFor(open, { subnets: at(subnet.toLowerCase()) }).subnets, [subnet]);
+  t.same(planFor(open).subnets, [], 'also where a stored plan asked before there were any');
+  const denied = { allowed: false, code: 'TargetNotAllowed', pointer: '/p' };
+  const refused: [Partial<Ask>, RegExp][] = [
+    [{ subnets: at(subnet.replace('aci', 'other')) }, /Subnet 'other' of 'net'/],
+    [{ subnets: at(subnet.replace('bbbb', 'cccc')) }, /it has .*subnets\/aci/],
+    [{ workspaces: at(guid.replace('A', 'B')) }, /it has AAAAAAAA/],
+    [{ workspaces: at(workspace.replace('logs', 'logs2')) }, /workspace/],
+    [{ storageAccounts: named('evenmore') }, /it has files, morefiles/],
+  ];
+  for (const [ask, detail] of refused) t.match(decideFor(open, ask), { ...denied, detail });
+  const allowed: Partial<Ask>[] = [
+    { workspaces: at(guid.toLowerCase()) },
+    { workspaces: at(workspace.toUpperCase()) },
+    { storageAccounts: named('files') },
+    { storageAccounts: named('morefiles') },
+  ];
+  for (const ask of allowed) {
+    t.match(decideFor(open, ask), { allowed: true });
+    t.match(decideFor(embedded, ask), denied, 'nothing where the target says nothing');
+  }
+  t.match(decideFor(embedded, { subnets: at(subnet) }), denied);
+  for (const id of [
+    `${subnet}/..`,
+    `${subnet}/x`,
+    subnet.replace('/subnets/aci', ''),
+    subnet.replace('net/', '../'),
+  ])
+    t.match(
+      decideFor(open, { subnets: at(id) }),
+      { allowed: false, code: 'InvalidRequest', pointer: '/p' },
+      id,
+    );
+});
+
+t.test("a plan has policy's spelling of a secret, whatever the caller's was", async t => {
+  const loose = structuredClone(embedded);
+  if (loose.policy.teams.demo) loose.policy.teams.demo.workloadSecrets = ['Orders-DB', 'web-*'];
+  const workload = (secretName: string) =>
+    planFor(loose, { workloadSecrets: [{ pointer: '/x', secretName }] }).workloadSecrets[0]?.secretName;
+  t.equal(workload('ORDERS-db'), 'Orders-DB');
+  t.equal(workload('Web-API'), 'web-api', 'a glob has no spelling for it: lower case');
+  const credentials = [{ pointer: '/c', server: 'ghcr.io', secretName: 'GHCR-Pull' }];
+  t.match(planFor(embedded, { credentials }).registries, [{ kind: 'secret', secretName: 'ghcr-pull' }]);
+});
+
+t.test('whether a secret is bound is said before whether it is valid', async t => {
+  const planned = planFor(embedded).registries[0];
+  if (planned?.kind !== 'secret') throw new Error('no secret');
+  const now = new Date();
+  const look = (tags: Record<string, string>, more: { enabled?: boolean; expiresOn?: Date } = {}) =>
+    bind(embedded, planned, { version: 'v1', enabled: true, tags, ...more }, now);
+  const tags = { 'slipway-registry': 'ghcr.io' };
+  for (const invalid of [{ expiresOn: now }, { enabled: false }]) {
+    t.match(look({}, invalid), { bound: false, code: 'CredentialNotBoundToRegistry' });
+    t.match(look({ 'slipway-registry': 'docker.io' }, invalid), { code: 'CredentialNotBoundToRegistry' });
+  }
+  t.match(look(tags, { expiresOn: now }), { bound: false, code: 'CredentialExpired' });
+  t.match(look(tags, { enabled: false }), { bound: false, code: 'CredentialDisabled' });
+});
+
+t.test('an identity serves both uses only where policy lists it for both', async t => {
+  const both = structuredClone(embedded);
+  both.policy.teams.demo?.identities?.push({
+    id: identityOf('aci-acr-identity').toLowerCase().replace('resourcegroups', 'resourceGroups'),
+    use: 'workload',
+  });
+  const workloadIdentities = [{ pointer: '/y', id: identityOf('aci-acr-identity') }];
+  t.match(decideFor(embedded, { workloadIdentities }), { allowed: false, code: 'IdentityNotAvailable' });
+  t.match(decideFor(both, { workloadIdentities }), { allowed: true });
+  t.match(
+    decideFor(both, { workloadIdentities: [{ pointer: '/y', id: identityOf('fresh-identity') }] }),
+    { allowed: false, code: 'IdentityNotAvailable' },
+    'the others stay what they were',
+  );
+});
+
+t.test(
+  'a default credential covers init containers too, and names its vault where there are several',
+  async t => {
+    const acr = 'myregistry.azurecr.io';
+    const init = pulling(acr, 'tool', '/initContainers/0/image');
+    t.match(planFor(embedded, { images: [pulling('ghcr.io', 'myorg/a'), init] }).registries, [
+      { kind: 'secret', secretName: 'ghcr-pull' },
+      { kind: 'identity', id: identityOf('aci-acr-identity'), pointer: '/initContainers/0/image' },
+    ]);
+    t.match(decideFor(embedded, { images: [{ ...init, host: 'quay.io' }] }), {
+      allowed: false,
+      code: 'RegistryCredentialMissing',
+      pointer: '/initContainers/0/image',
+    });
+    const bare = structuredClone(embedded);
+    for (const registry of bare.policy.teams.demo?.registries ?? []) delete registry.credential;
+    t.match(
+      decideFor(bare),
+      { allowed: false, code: 'RegistryCredentialMissing' },
+      'an entry without a default',
+    );
+
+    const file = join(temporaryDirectory(t), 'policy.yaml');
+    const load = (change: (text: string) => string) => {
+      writeFileSync(file, change(readFileSync(path, 'utf8')));
+      return loadPolicy(file);
+    };
+    const second = (text: string) =>
+      text
+        .replace('vaults: [demo-vault]', 'vaults: [demo-vault, other-vault]')
+        .replaceAll(
+          /credential: ((?:dockerhub|ghcr|gone)-pull|company-registry) \}/g,
+          'credential: $1, vault: demo-vault }',
+        )
+        .replaceAll('{ team: demo, secret:', '{ team: demo, vault: demo-vault, secret:');
+    const several = load(second);
+    t.match(planFor(several).registries, [{ secretName: 'ghcr-pull', vault: { name: 'demo-vault' } }]);
+    t.throws(() => load(text => second(text).replaceAll('vault: demo-vault }', 'vault: third }')), {
+      message: /is in no vault of the team: 'third'/,
+    });
+    t.throws(
+      () =>
+        load(text =>
+          text.replace('registrySecrets:\n      [', 'registrySecrets:\n      [ aci-acr-identity,'),
+        ),
+      {
+        message: /is the name of a registry secret and of a pull identity/,
+      },
+    );
+    t.throws(
+      () =>
+        load(text => text.replace('network: { public: true }', 'network: { subnets: [/subscriptions/x] }')),
+      {
+        message: /subnets\/0 is not the id of a subnet/,
+      },
+    );
+  },
+);
