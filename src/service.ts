@@ -17,6 +17,7 @@ import { createAuthenticator } from './http/auth.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
+import { findInterlockFault } from './policy/interlock.ts';
 import { type LivePolicy, startLivePolicy } from './policy/live.ts';
 import { createRemoteSource, openFileSource } from './policy/source.ts';
 import { createRegistryClient } from './registry/client.ts';
@@ -26,6 +27,7 @@ import { openDatabase } from './store/database.ts';
 import { createDeploymentStore } from './store/deployments.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPolicyLedger } from './store/policies.ts';
+import { createSpentTokens } from './store/spent-tokens.ts';
 
 export interface Service {
   /** Where it listens: `http://HOST:PORT`; null for a worker without API. */
@@ -78,7 +80,14 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const jobs = await startJobs(database, { log });
   parts.defer(() => jobs.stop());
   const ledger = createPolicyLedger(database, jobs);
-  const following = await startLivePolicy({ source, ledger, clock, log, by: `${hostname()}:${process.pid}` });
+  const following = await startLivePolicy({
+    source,
+    ledger,
+    clock,
+    log,
+    by: `${hostname()}:${process.pid}`,
+    refusal: policy => findInterlockFault(policy, config.hosts),
+  });
   live = following;
   parts.defer(() => following.close());
   const policy = following.current;
@@ -101,7 +110,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 
   let url: string | null = null;
   if (config.role !== 'worker') {
-    const authenticator = createAuthenticator({ policy, dispatcher, log, clock });
+    const spentTokens = createSpentTokens(database);
+    const authenticator = createAuthenticator({ policy, dispatcher, spentTokens, log, clock });
     parts.defer(() => authenticator.close());
     const audit = createAuditStore(database);
     const refusals = createRefusals({ audit, clock, log });

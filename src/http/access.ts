@@ -32,7 +32,8 @@ export function requireSignIn(
   app.addHook('onRequest', async (request, reply) => {
     const permission = request.routeOptions.config.permission ?? 'signedIn';
     if (permission === 'public') return;
-    const caller = await authenticator.authenticate(request.headers.authorization);
+    const change = !['GET', 'HEAD', 'OPTIONS'].includes(request.method);
+    const caller = await authenticator.authenticate(request.headers.authorization, { change });
     request.caller = caller;
     requireGrant(caller);
     request.caller = askingAs(caller, request.headers);

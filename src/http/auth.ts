@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
-import { decodeJwt, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
-import { createError, type RequestError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { entraTenant } from '../policy/issuers.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
 import { callerOf } from '../policy/principals.ts';
 import type { Caller } from '../schemas/principal.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts';
+import { checkForm, readBearer, refused } from './token-form.ts';
 
 export interface Authenticator {
-  /** Who the header's token speaks for. Throws 401 with a coarse reason. */
-  authenticate(authorization: string | undefined): Promise<Caller>;
+  /**
+   * Who the header's token speaks for. Throws 401 with a coarse reason; so also for a second change with a token whose
+   * issuer policy lets make one.
+   */
+  authenticate(authorization: string | undefined, asked?: { change: boolean }): Promise<Caller>;
   /** Whether the signing keys of every issuer have been read, and not too long ago. */
   ready(): Promise<boolean>;
   close(): void;
@@ -21,13 +24,26 @@ export interface Authenticator {
 interface AuthenticatorParts {
   policy: () => LoadedPolicy;
   dispatcher: Dispatcher;
+  spentTokens: SpentTokens;
   log: Log;
   clock: Clock;
 }
 
+/** Remembers, for all replicas, which tokens have made their one change. */
+interface SpentTokens {
+  /** Whether it was not spent before. */
+  spend(tokenHash: string, expiresAt: Date, now: Date): Promise<boolean>;
+}
+
+/** A token that was verified. */
+interface Verified {
+  caller: Caller;
+  /** Of a token that is good for one change: what tells it apart; null where nothing does. */
+  once?: string | null;
+}
+
 type Issuer = LoadedPolicy['policy']['issuers'][number];
 
-const longestHeader = 16_384;
 const cachedMs = 60_000;
 const cachedTokens = 10_000;
 const skewSeconds = 60;
@@ -37,7 +53,8 @@ const longestLifeSeconds = 28 * 3600;
  * Checks bearer tokens with jose, by exact issuer and audience. Whatever a token says of where its keys lie is not
  * followed; the issuer in it only chooses among those that policy names.
  */
-export function createAuthenticator({ policy, dispatcher, log, clock }: AuthenticatorParts): Authenticator {
+export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
+  const { policy, dispatcher, spentTokens, log, clock } = parts;
   const keys = new Map<string, SigningKeys>();
   const keysOf = ({ issuer }: Issuer) => {
     const known = keys.get(issuer) ?? createSigningKeys(issuer, { dispatcher, log, clock });
@@ -45,24 +62,14 @@ export function createAuthenticator({ policy, dispatcher, log, clock }: Authenti
     return known;
   };
   for (const issuer of policy().policy.issuers) void keysOf(issuer).load();
-  const cache = new Map<string, { caller: Caller; until: number; digest: string }>();
+  const cache = new Map<string, Verified & { until: number; digest: string }>();
 
   return {
-    async authenticate(authorization) {
+    async authenticate(authorization, { change } = { change: false }) {
       const token = readBearer(authorization);
-      const loaded = policy();
-      const key = createHash('sha256').update(token).digest('base64');
-      const known = cache.get(key);
-      const now = clock.now().getTime();
-      if (known && known.digest === loaded.digest && now < known.until) return known.caller;
-      const caller = await verify(token, loaded);
-      if (cache.size >= cachedTokens) cache.clear();
-      cache.set(key, {
-        caller,
-        until: Math.min(now + cachedMs, caller.expiresAt * 1000),
-        digest: loaded.digest,
-      });
-      return caller;
+      const verified = await lookUp(token, policy());
+      if (change && verified.once !== undefined) await spend(verified);
+      return verified.caller;
     },
     async ready() {
       const states = policy().policy.issuers.map(issuer => keysOf(issuer));
@@ -74,10 +81,23 @@ export function createAuthenticator({ policy, dispatcher, log, clock }: Authenti
     },
   };
 
-  async function verify(token: string, loaded: LoadedPolicy): Promise<Caller> {
+  async function lookUp(token: string, loaded: LoadedPolicy): Promise<Verified> {
+    const key = hash(token);
+    const known = cache.get(key);
+    const now = clock.now().getTime();
+    if (known && known.digest === loaded.digest && now < known.until) return known;
+    const verified = await verify(token, loaded);
+    if (cache.size >= cachedTokens) cache.clear();
+    const until = Math.min(now + cachedMs, verified.caller.expiresAt * 1000);
+    cache.set(key, { ...verified, until, digest: loaded.digest });
+    return verified;
+  }
+
+  async function verify(token: string, loaded: LoadedPolicy): Promise<Verified> {
     const issuer = issuerOf(token, loaded);
     try {
-      const { payload, protectedHeader } = await jwtVerify(token, keysOf(issuer).resolve, {
+      checkForm(token);
+      const { payload } = await jwtVerify(token, keysOf(issuer).resolve, {
         issuer: issuer.issuer,
         audience: issuer.audience,
         algorithms: ['RS256'],
@@ -85,31 +105,38 @@ export function createAuthenticator({ policy, dispatcher, log, clock }: Authenti
         clockTolerance: skewSeconds,
         currentDate: clock.now(),
       });
-      checkHeader(protectedHeader);
       checkTimes(payload, clock.now().getTime() / 1000);
       checkClaims(payload, issuer);
       const caller = callerOf(loaded, issuer.name, payload);
       if (!caller) throw new Error('the token names nobody');
-      return caller;
+      return issuer.singleUse ? { caller, once: onceOf(payload) } : { caller };
     } catch (error) {
       log.info({ issuer: issuer.name, reason: reasonOf(error) }, 'a token was refused');
       throw refused('The token is not valid.');
     }
   }
+
+  async function spend({ caller, once }: Verified): Promise<void> {
+    if (!once) throw refused("The token has no `jti` or `uti`, and this issuer's are good for one change.");
+    const expiresAt = new Date((caller.expiresAt + 2 * skewSeconds) * 1000);
+    if (await spentTokens.spend(once, expiresAt, clock.now())) return;
+    log.info({ issuer: caller.principal.issuer, reason: 'spent' }, 'a token was refused');
+    throw refused('The token has made its one change; get another for the next.');
+  }
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('base64');
+
+/** Entra ID's `uti` is what others call `jti`. */
+function onceOf({ iss, jti, uti }: JWTPayload): string | null {
+  const id = [jti, uti].find(value => typeof value === 'string' && value !== '');
+  return id === undefined ? null : hash(JSON.stringify([iss, id]));
 }
 
 const reasonOf = (error: unknown) =>
   error instanceof Error && 'code' in error
     ? String(error.code)
     : String(error instanceof Error ? error.message : error).slice(0, 200);
-
-function readBearer(authorization: string | undefined): string {
-  if (!authorization) throw refused('Send a bearer token: Authorization: Bearer TOKEN.');
-  const form = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
-  const [, token] = authorization.length <= longestHeader ? (form.exec(authorization) ?? []) : [];
-  if (!token) throw refused('The Authorization header must be one bearer token.');
-  return token;
-}
 
 /** Chosen by exact text among the policy's, never built from it. */
 function issuerOf(token: string, { policy }: LoadedPolicy): Issuer {
@@ -124,16 +151,10 @@ function issuerOf(token: string, { policy }: LoadedPolicy): Issuer {
   return issuer;
 }
 
-/** jose takes a token without `kid` or `typ`, and one that stands around another. */
-function checkHeader({ typ, kid, cty }: Partial<JWTHeaderParameters>): void {
-  if (typ === undefined || !/^(?:at\+)?jwt$/i.test(typ)) throw new Error('typ');
-  if (typeof kid !== 'string' || cty !== undefined) throw new Error('kid or cty');
-}
-
 function checkTimes({ exp, iat, nbf }: JWTPayload, now: number): void {
   const whole = [exp, iat, nbf ?? 0].every(time => Number.isSafeInteger(time));
   if (!whole || exp === undefined || iat === undefined) throw new Error('times');
-  if (iat > now + skewSeconds || exp - iat > longestLifeSeconds) throw new Error('lifetime');
+  if (iat > now + skewSeconds || exp <= iat || exp - iat > longestLifeSeconds) throw new Error('lifetime');
 }
 
 /** A user's token is for us only if he let the client use this very API. */
@@ -149,12 +170,6 @@ function checkClaims(payload: JWTPayload, { issuer, audience }: Issuer): void {
   if (ver !== '2.0') throw new Error('ver');
   // An access token is an app's with a role, which it was given, or a user's with a scope; else it is an ID token.
   const isApp = idtyp === 'app' && scp === undefined && Array.isArray(roles) && roles.length > 0;
-  const isUser = idtyp !== 'app' && typeof scp === 'string' && ourScope.test(scp);
+  const isUser = (idtyp === undefined || idtyp === 'user') && typeof scp === 'string' && ourScope.test(scp);
   if (nonce !== undefined || !(isApp || isUser)) throw new Error('not an access token');
-}
-
-function refused(detail: string): RequestError {
-  return createError('Unauthenticated', detail, {
-    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
-  });
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type LoadedPolicy, PolicyError, parsePolicy } from './load.ts';
 import type { PolicyFile } from './places.ts';
+import type { Policy } from './policy.ts';
 import type { PolicySource } from './source.ts';
 
 /** The policy that is active for all replicas. */
@@ -45,6 +46,8 @@ export interface FollowerParts {
   log: Log;
   /** Names this process. */
   by: string;
+  /** Why a policy that is good in itself must not be used here; null where it may. */
+  refusal(policy: Policy): string | null;
 }
 
 /** The policy in use, and what was seen at its source and in the ledger. Its moves are made one after another. */
@@ -145,7 +148,7 @@ export class PolicyFollower {
 
   #parse(files: PolicyFile[], text: string): LoadedPolicy {
     try {
-      return parsePolicy(files).loaded;
+      return this.#admit(files);
     } catch (error) {
       this.#seen = { text, digest: null };
       this.#counts.refused += 1;
@@ -154,10 +157,17 @@ export class PolicyFollower {
     }
   }
 
+  #admit(files: PolicyFile[]): LoadedPolicy {
+    const { loaded, placeOf } = parsePolicy(files);
+    const message = this.#parts.refusal(loaded.policy);
+    if (message !== null) throw new PolicyError([{ place: placeOf('/issuers'), message }]);
+    return loaded;
+  }
+
   #take(active: ActivePolicy): void {
     if (this.#notAdopted === active.digest) return;
     try {
-      const { loaded } = parsePolicy(active.files);
+      const loaded = this.#admit(active.files);
       if (loaded.digest !== active.digest) throw new Error('its content has another digest');
       this.#use(loaded, active);
     } catch (error) {

@@ -17,6 +17,8 @@ const github = 'https://token.actions.githubusercontent.com';
 const audience = '00000000-0000-0000-0000-00000000dddd';
 const client = '00000000-0000-0000-0000-0000000d0001';
 
+const workflow = `o/deploy/.github/workflows/deploy.yml@${'0'.repeat(40)}`;
+
 const policy: LoadedPolicy = {
   digest: 'one',
   policy: {
@@ -30,6 +32,12 @@ const policy: LoadedPolicy = {
         principals: [
           { issuer: 'entra', client, permissions: ['deploy'] },
           { issuer: 'github', repositoryId: '456', ownerId: '123', permissions: ['deploy', 'read'] },
+        ],
+        targets: ['demo'],
+      },
+      pinned: {
+        principals: [
+          { issuer: 'github', repositoryId: '789', ownerId: '123', workflow, permissions: ['deploy'] },
         ],
         targets: ['demo'],
       },
@@ -72,6 +80,7 @@ async function start(t: Teardown, answers: Partial<Record<'keys' | 'discovery', 
   const authenticator = createAuthenticator({
     policy: () => state.policy,
     dispatcher: hosts.dispatcher,
+    spentTokens: { spend: async () => true },
     log: createLog({ level: 'silent' }),
     clock,
   });
@@ -235,6 +244,13 @@ t.test('another issuer says in its discovery document where its keys are', async
     (await ask({ repository_id: undefined, repository_owner_id: undefined })).teams,
     {},
     'github-sub-only',
+  );
+  const reusable = { repository_id: '789', job_workflow_ref: workflow };
+  t.same((await ask(reusable)).teams, { pinned: ['deploy'] });
+  t.same(
+    (await ask({ ...reusable, job_workflow_ref: workflow.replace(/@.*/, '@refs/heads/main') })).teams,
+    {},
+    'github-job-workflow-unpinned',
   );
   const crossed = await tokenOf(first, clock, { claims: { iss: github, aud: 'https://deploy.example' } });
   t.same((await authenticator.authenticate(crossed)).teams, {}, 'azp and idtyp count at Entra ID only');

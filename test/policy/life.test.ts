@@ -79,6 +79,7 @@ async function startReplica(t: Test, { source, ledger, by = 'one' }: Start) {
     },
   });
   const live = await startLivePolicy({
+    refusal: () => null,
     source: typeof source === 'string' ? openFileSource(source) : source,
     ledger,
     clock,

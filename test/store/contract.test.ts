@@ -8,10 +8,11 @@ import { accepting } from './contract/accepting.ts';
 import { claiming } from './contract/claiming.ts';
 import { reading } from './contract/reading.ts';
 import { settling } from './contract/settling.ts';
+import { spending } from './contract/spending.ts';
 import { waiting } from './contract/waiting.ts';
 
 /** What the store promises, whichever database is below it. */
-const suites = { accepting, settling, claiming, reading, waiting };
+const suites = { accepting, settling, claiming, reading, spending, waiting };
 
 const notRun: Record<Kind, string | false> = {
   embedded: false,
