@@ -19,6 +19,8 @@ export interface ContainerGroupState {
   ipAddress?: { ip?: string; fqdn?: string };
   events: AciEvent[];
   containers: ContainerState[];
+  /** They end before the containers start. */
+  initContainers?: ContainerState[];
 }
 
 export interface ContainerState {
@@ -55,10 +57,15 @@ export function stateOf(group: ContainerGroup): ContainerGroupState {
     // Events can be missing entirely (recorded traffic), and so can all else that is read-only.
     events: (instanceView?.events ?? []).map(eventOf),
     containers: (group.containers ?? []).map(containerOf),
+    ...(group.initContainers?.length ? { initContainers: group.initContainers.map(containerOf) } : {}),
   };
 }
 
-function containerOf({ name, instanceView }: ContainerGroup['containers'][number]): ContainerState {
+type SdkContainer =
+  | ContainerGroup['containers'][number]
+  | NonNullable<ContainerGroup['initContainers']>[number];
+
+function containerOf({ name, instanceView }: SdkContainer): ContainerState {
   const { currentState, previousState, restartCount, events } = instanceView ?? {};
   return {
     name,

@@ -22,12 +22,18 @@ export function observe(group: ContainerGroupState, spec: Spec): Observation {
   const pull = failedPull(group);
   if (pull) return { kind: 'pullFailed', ...pull };
   if (group.provisioningState === 'Failed') return { kind: 'provisioningFailed' };
-  const crashed = group.containers.find(container => hasCrashed(container, spec));
+  const crashed = everyContainer(group).find(container => hasCrashed(container, spec));
   if (crashed) return { kind: 'crashed', container: crashed };
   const states = group.containers.map(container => stateOf(container, spec));
   if (states.length === 0 || states.includes('moving')) return { kind: 'moving' };
   return { kind: states.includes('running') ? 'running' : 'completed' };
 }
+
+/** Those that must end first, first: a group waits in silence for one that does not. */
+export const everyContainer = ({ initContainers = [], containers }: ContainerGroupState) => [
+  ...initContainers,
+  ...containers,
+];
 
 function stateOf(
   { state, exitCode }: Container,
@@ -38,7 +44,7 @@ function stateOf(
 }
 
 function failedPull(group: ContainerGroupState): { container: Container; event: AciEvent } | null {
-  for (const container of group.containers) {
+  for (const container of everyContainer(group)) {
     if (container.state === 'Running' || container.state === 'Terminated') continue;
     const event = container.events.findLast(
       ({ name, message }) => name === 'Failed' && /failed to pull/i.test(message),
@@ -84,7 +90,7 @@ export function newEvents(
 ): { events: NewEvent[]; seenEvents: string[] } {
   const all = [
     ...group.events.map(event => ({ event, container: undefined })),
-    ...group.containers.flatMap(({ name, events }) => events.map(event => ({ event, container: name }))),
+    ...everyContainer(group).flatMap(({ name, events }) => events.map(event => ({ event, container: name }))),
   ].map(({ event, container }) => ({
     event,
     container,

@@ -81,6 +81,17 @@ function readImage(container: string, requested: string, pointer: string): SpecI
   throw createError(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
+/** Where the image of a container or init container stands in the request; that of the first where there is none such. */
+export function imagePointer(
+  { containers, initContainers = [] }: Spec,
+  container: string | undefined,
+): string {
+  const init = initContainers.findIndex(({ name }) => name === container);
+  if (init >= 0) return `/initContainers/${init}/image`;
+  const index = containers.findIndex(({ name }) => name === container);
+  return `/containers/${Math.max(index, 0)}/image`;
+}
+
 /** What policy is asked: names and places, nothing else. */
 export function askOf(spec: Spec, images: SpecImage[]): Ask {
   return {

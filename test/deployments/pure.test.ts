@@ -1,9 +1,19 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { stateOf } from '../../src/azure/container-group-state.ts';
 import type { ContainerGroupState } from '../../src/azure/container-groups.ts';
 import { containerGroupBody, ownerTag } from '../../src/deployments/container-group.ts';
+import { identityAcls, isIsolated } from '../../src/deployments/identity-acls.ts';
 import { newEvents, observe, viewOf } from '../../src/deployments/observe.ts';
-import { askOf, checkSpec, fillDefaults, readImages, sizeOf } from '../../src/deployments/spec.ts';
+import {
+  askOf,
+  checkSpec,
+  fillDefaults,
+  imagePointer,
+  readImages,
+  sizeOf,
+} from '../../src/deployments/spec.ts';
+import { secretsOf } from '../../src/deployments/spec-rules/secrets.ts';
 import { mayMove, moves } from '../../src/deployments/states.ts';
 import { settledStatuses, statuses } from '../../src/schemas/deployment.ts';
 import type { DeploymentRequest } from '../../src/schemas/request.ts';
@@ -417,6 +427,105 @@ t.test('what ARM is sent holds the password, the owner and the pinned images', a
   ]);
 });
 
+t.test(
+  "what ARM is sent has policy's values where it resolved them, and each secret in its place",
+  async t => {
+    const spec = fillDefaults(
+      request({
+        initContainers: [
+          { name: 'prepare', image: 'b', environmentVariables: [{ name: 'X', secretName: 's' }] },
+        ],
+        volumes: [
+          { name: 'config', secret: { 'a.json': { secretName: 's', vault: 'v' } } },
+          {
+            name: 'files',
+            azureFile: {
+              shareName: 'share',
+              storageAccountName: 'account',
+              storageAccountKeySecretName: 's',
+              vault: 'v',
+              readOnly: true,
+            },
+          },
+          { name: 'scratch', emptyDir: {} },
+        ],
+        identity: { userAssignedIdentities: ['/as/the/caller/spelled/it'] },
+        subnetIds: [{ id: '/as/the/caller/spelled/it', name: 'inside' }],
+        diagnostics: { logAnalytics: { workspaceId: 'w', workspaceKeySecretName: 's', vault: 'v' } },
+      }),
+    );
+    const pointers = [
+      '/initContainers/0/environmentVariables/0/secretName',
+      '/volumes/0/secret/a.json/secretName',
+      '/volumes/1/azureFile/storageAccountKeySecretName',
+      '/diagnostics/logAnalytics/workspaceKeySecretName',
+    ];
+    t.same(
+      secretsOf(spec).map(({ pointer }) => pointer),
+      pointers,
+    );
+    const values = pointers.map((pointer, index): [string, Secret] => [
+      pointer,
+      new Secret(`value-${index}`),
+    ]);
+    const parts = {
+      deployment: 'id',
+      team: 'demo',
+      spec,
+      plan: { workloadIdentities: ['/policy/orders'], subnets: ['/policy/subnet'] },
+      images: [],
+      credentials: [],
+      workload: new Map(values),
+    };
+    const body = containerGroupBody(parts);
+    for (const [, value] of values) value[Symbol.dispose]();
+    t.match(body, {
+      identity: { userAssignedIdentities: { '/policy/orders': {} } },
+      subnetIds: [{ id: '/policy/subnet', name: 'inside' }],
+    });
+    t.same(body.identityAcls, undefined, 'nothing pulls with an identity');
+    t.match(body.initContainers, [{ environmentVariables: [{ name: 'X', secureValue: 'value-0' }] }]);
+    t.same(body.volumes, [
+      { name: 'config', secret: { 'a.json': Buffer.from('value-1').toString('base64') } },
+      {
+        name: 'files',
+        azureFile: {
+          shareName: 'share',
+          storageAccountName: 'account',
+          readOnly: true,
+          storageAccountKey: 'value-2',
+        },
+      },
+      { name: 'scratch', emptyDir: {} },
+    ]);
+    t.same(body.diagnostics, { logAnalytics: { workspaceId: 'w', workspaceKey: 'value-3' } });
+    t.notMatch(JSON.stringify(body), '/as/the/caller/spelled/it');
+    t.throws(() => containerGroupBody({ ...parts, workload: new Map() }), { message: /was not resolved/ });
+  },
+);
+
+t.test('who may use an identity of a group is said where one only pulls', async t => {
+  const acl = (identity: string, access: string) => ({ identity, access });
+  t.same(identityAcls({ workload: [], pull: ['/p'] }), {
+    defaultAccess: 'System',
+    acls: [acl('/p', 'System')],
+  });
+  t.same(identityAcls({ workload: ['/w', '/B'], pull: ['/p', '/b'] })?.acls, [
+    acl('/p', 'System'),
+    acl('/w', 'User'),
+    acl('/B', 'All'),
+  ]);
+  t.equal(identityAcls({ workload: ['/w'], pull: [] }), undefined);
+  t.equal(
+    identityAcls({ workload: ['/b'], pull: ['/B'] }),
+    undefined,
+    'the same for both: nothing to keep apart',
+  );
+  t.equal(isIsolated('/p', { workload: ['/w'] }, true), true);
+  t.equal(isIsolated('/p', { workload: ['/w'] }, false), false);
+  t.equal(isIsolated('/P', { workload: ['/p'] }, true), false);
+});
+
 type Container = ContainerGroupState['containers'][number];
 const container = (more: Partial<Container>): Container => ({
   name: 'web',
@@ -498,6 +607,46 @@ t.test('a look at the group is judged by its containers, not by what ARM says of
   ];
   for (const [name, look, restartPolicy, kind] of cases)
     t.equal(observe(look, fillDefaults(request(restartPolicy ? { restartPolicy } : {}))).kind, kind, name);
+});
+
+t.test('an init container that cannot be pulled or does not end well is seen', async t => {
+  const spec = fillDefaults(
+    request({ initContainers: [{ name: 'prepare', image: 'ghcr.io/a/prepare:1' }], restartPolicy: 'Never' }),
+  );
+  const waiting = group([{ state: 'Waiting' }]);
+  const withInit = (more: Partial<Container>) => ({
+    ...waiting,
+    initContainers: [container({ name: 'prepare', ...more })],
+  });
+  t.match(observe(withInit({ events: [pullFailed] }), spec), {
+    kind: 'pullFailed',
+    container: { name: 'prepare' },
+  });
+  t.match(observe(withInit({ state: 'Terminated', exitCode: 3 }), spec), {
+    kind: 'crashed',
+    container: { name: 'prepare' },
+  });
+  t.equal(observe(withInit({ state: 'Terminated', exitCode: 0 }), spec).kind, 'moving');
+  t.match(newEvents(withInit({ events: [pullFailed] }), []).events, [{ container: 'prepare' }]);
+  t.same(
+    readImages(spec).map(({ container, pointer }) => [container, pointer]),
+    [
+      ['web', '/containers/0/image'],
+      ['prepare', '/initContainers/0/image'],
+    ],
+  );
+  t.equal(imagePointer(spec, 'prepare'), '/initContainers/0/image');
+  t.equal(imagePointer(spec, 'web'), '/containers/0/image');
+  t.equal(imagePointer(spec, undefined), '/containers/0/image');
+  const told = stateOf({
+    id: '/g',
+    osType: 'Linux',
+    containers: [],
+    initContainers: [
+      { name: 'prepare', instanceView: { currentState: { state: 'Terminated', exitCode: 3 } } },
+    ],
+  });
+  t.match(told.initContainers, [{ name: 'prepare', state: 'Terminated', exitCode: 3 }]);
 });
 
 t.test("Azure's events go on record once, in the order of their time", async t => {

@@ -72,13 +72,16 @@ function* sizeErrors({ containers, priority }: DeploymentRequest): Generator<Err
   }
 }
 
-/** Labels become tags, whose names Azure compares without case; some are Slipway's own. */
+// Slipway's own, and those by which Azure and what reads its tags tell apart what they made.
+const takenNames = /^(?:slipway|hidden|ms|azure|microsoft)-/;
+
+/** Labels become tags, whose names Azure compares without case. */
 function* labelErrors({ labels = {} }: DeploymentRequest): Generator<ErrorDetail> {
   const seen = new Set<string>();
   for (const label of Object.keys(labels)) {
     const name = label.toLowerCase();
-    if (name.startsWith('slipway-'))
-      yield { pointer: `/labels/${label}`, detail: 'names that begin with slipway- are taken' };
+    const [taken] = takenNames.exec(name) ?? [];
+    if (taken) yield { pointer: `/labels/${label}`, detail: `names that begin with ${taken} are taken` };
     if (seen.has(name)) yield { pointer: `/labels/${label}`, detail: 'is used twice: Azure sees no case' };
     seen.add(name);
   }

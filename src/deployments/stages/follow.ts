@@ -5,7 +5,8 @@ import type { DeploymentRow } from '../../store/deployments.ts';
 import { explain } from '../explain.ts';
 import { failure } from '../failure.ts';
 import { fail, type Move, type Patch, settle, stay } from '../move.ts';
-import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
+import { everyContainer, newEvents, type Observation, observe, viewOf } from '../observe.ts';
+import { imagePointer } from '../spec.ts';
 import { isOurs } from './resolve.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
 
@@ -168,7 +169,7 @@ async function explainOperation(
   const events = [
     ...(operation?.events ?? []),
     ...group.events,
-    ...group.containers.flatMap(({ events }) => events),
+    ...everyContainer(group).flatMap(({ events }) => events),
   ];
   const context = (message: string) => contextOf(row, containerIn(row, message) ?? group.containers[0]?.name);
   const candidates = events
@@ -207,14 +208,11 @@ async function tailOf(
 }
 
 function contextOf(row: DeploymentRow, container: string | undefined) {
-  const index = Math.max(
-    0,
-    row.spec.containers.findIndex(({ name }) => name === container),
-  );
-  const image = row.images[index]?.requested ?? row.spec.containers[index]?.image;
+  const record = row.images.find(each => each.container === container) ?? row.images[0];
+  const image = record?.requested ?? row.spec.containers[0]?.image;
   return {
     stage: row.status,
-    target: `/containers/${index}/image`,
+    target: imagePointer(row.spec, record?.container),
     group: row.name,
     resourceGroup: row.resourceGroup,
     ...(image ? { image } : {}),

@@ -10,6 +10,7 @@ import { explain } from '../explain.ts';
 import { isIsolated } from '../identity-acls.ts';
 import { fail, goOn, type Move, type Patch } from '../move.ts';
 import { explainable } from '../preflight.ts';
+import { imagePointer } from '../spec.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
 import { groupExists, isOurs } from './resolve.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
@@ -116,8 +117,7 @@ async function resolveSecrets(
 
 /** ACI names the image in its message, so the credential that goes with it can be named too. */
 function explainRefusal(error: AzureError, row: DeploymentRow, { credentials }: Resolved): Failure {
-  const index = row.images.findIndex(({ resolved }) => error.message.includes(resolved));
-  const image = row.images[Math.max(index, 0)];
+  const image = row.images.find(({ resolved }) => error.message.includes(resolved)) ?? row.images[0];
   const credential = credentials.find(({ host }) => image && host === registryOf(image.requested));
   return explain(
     {
@@ -128,7 +128,7 @@ function explainRefusal(error: AzureError, row: DeploymentRow, { credentials }: 
     },
     {
       stage: 'Submitting',
-      target: `/containers/${Math.max(index, 0)}/image`,
+      target: imagePointer(row.spec, image?.container),
       group: row.name,
       resourceGroup: row.resourceGroup,
       ...(image ? { image: image.requested } : {}),
