@@ -24,18 +24,22 @@ export const schemaController = {
 };
 
 function withOptions(options: object | undefined, more: object): object {
-  return { ...options, customOptions: { removeAdditional: false, allErrors: true, strict: false, ...more } };
+  return {
+    ...options,
+    customOptions: { removeAdditional: false, allErrors: true, strict: false, verbose: true, ...more },
+  };
 }
 
 /** Turns what the validator found into errors with JSON pointers. Values are never repeated: one might be a secret. */
 export function formatSchemaErrors(errors: FastifySchemaValidationError[], part: string): RequestError {
-  return invalid(errors.map(error => describe(error, part)));
+  const details = errors.map(error => describe(error, part));
+  // Fastify keeps the validator's own errors beside ours.
+  for (const error of errors) Object.assign(error, { data: undefined });
+  return invalid(details);
 }
 
-function describe(
-  { keyword, instancePath, params, message }: FastifySchemaValidationError,
-  part: string,
-): ErrorDetail {
+function describe(error: FastifySchemaValidationError, part: string): ErrorDetail {
+  const { keyword, instancePath, params, message } = error;
   const prefix = part === 'body' ? '' : `${part}:`;
   const at = (name: unknown) => `${prefix}${instancePath}/${escapePointer(String(name))}`;
   switch (keyword) {
@@ -45,9 +49,17 @@ function describe(
       return { pointer: at(params.missingProperty), detail: 'is missing' };
     case 'enum':
       return { pointer: prefix + instancePath, detail: `must be one of ${list(params.allowedValues)}` };
+    case 'pattern':
+      return { pointer: prefix + instancePath, detail: patternInWords(error) };
     default:
       return { pointer: prefix + instancePath, detail: message ?? 'is not valid' };
   }
+}
+
+/** What the schema says of the value, rather than its regular expression. */
+function patternInWords(error: FastifySchemaValidationError & { parentSchema?: { description?: string } }) {
+  const description = error.parentSchema?.description;
+  return description ? `does not fit: ${description}` : (error.message ?? 'is not valid');
 }
 
 const list = (values: unknown) => (Array.isArray(values) ? values.join(', ') : String(values));

@@ -235,6 +235,12 @@ t.test('requests that are not as they must be name the place', async t => {
   t.match(await post({ ...smallest, restartPolicy: 'always' }), {
     json: { errors: [{ detail: 'must be one of Always, OnFailure, Never' }] },
   });
+  const named = await post({ ...smallest, name: 'Web--1' });
+  t.equal(
+    named.json.errors[0].detail,
+    'does not fit: Lower-case letters, digits and single hyphens',
+    'what is allowed is said in words',
+  );
 });
 
 t.test('a password anywhere is refused as such, and neither repeated nor logged', async t => {
