@@ -33,9 +33,13 @@ export function asReader<T>(db: Kysely<Tables>, teams: ReadTeams, work: Work<T>)
   return teams === 'all' ? asOperator(db, work) : asTeams(db, teams, work);
 }
 
-/** What a query says itself of the teams that it reads. */
-export const ofTeams = (teams: ReadTeams) =>
-  teams === 'all' ? sql<boolean>`true` : sql<boolean>`team = any(cast(${[...teams]} as text[]))`;
+/** What a query says itself of the teams that it reads. Of one team the index gives a page in order; of several it is sorted. */
+export function ofTeams(teams: ReadTeams) {
+  if (teams === 'all') return sql<boolean>`true`;
+  return teams.length === 1
+    ? sql<boolean>`team = ${teams[0]}`
+    : sql<boolean>`team = any(cast(${[...teams]} as text[]))`;
+}
 
 /** One transaction for the service itself: all rows. */
 export function asWorker<T>(db: Kysely<Tables>, work: Work<T>): Promise<T> {
