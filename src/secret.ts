@@ -51,10 +51,38 @@ export class Secret implements Disposable {
 // Shorter values would mask innocent words; no registry or vault of ours issues any this short.
 const shortestScrubbed = 6;
 
-/** How a value is written: raw, as JSON escapes it, and as Azure takes the files of a volume. */
+/**
+ * How a value is written down where something repeats a request: as it is, escaped by JSON once or twice, in an address
+ * or a form, in base64 (a login, the files of a volume), in hex; and as UTF-16, also that in base64.
+ */
 function formsOf(value: string): string[] {
   if (value.length < shortestScrubbed) return [];
-  return [...new Set([value, JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')])];
+  const [once, wide] = [escaped(value), [...value].join('\0')];
+  const address = encodeURIComponent(value);
+  const hex = Buffer.from(value).toString('hex');
+  const forms = [
+    ...[value, once, escaped(once), wide, escaped(wide)],
+    ...[address, address.replace(/%../g, code => code.toLowerCase()), address.replaceAll('%20', '+')],
+    ...[new URLSearchParams([['', value]]).toString().slice(1), hex, hex.toUpperCase()],
+    ...base64Of(Buffer.from(value)),
+    ...base64Of(Buffer.from(value, 'utf16le')),
+  ];
+  return [...new Set(forms)].sort((a, b) => b.length - a.length);
+}
+
+const escaped = (text: string) => JSON.stringify(text).slice(1, -1);
+
+/** At the three places where it may begin; the characters at its ends are its neighbours' too, and may stay. */
+function base64Of(bytes: Buffer): string[] {
+  const certain = [0, 1, 2].map(shift => {
+    const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString('base64')
+      .replace(/=+$/, '');
+    return encoded.slice(shift === 0 ? 0 : shift + 1, (shift + bytes.length) % 3 === 0 ? undefined : -1);
+  });
+  return [bytes.toString('base64'), ...certain]
+    .filter(text => text.length >= shortestScrubbed)
+    .flatMap(text => [text, text.replaceAll('+', '-').replaceAll('/', '_'), encodeURIComponent(text)]);
 }
 
 /** Replaces every live secret value in a text. */

@@ -8,6 +8,7 @@ import t from 'tap';
 import { request } from 'undici';
 import { formatArmId, parseArmId, sameArmId } from '../src/arm-id.ts';
 import { systemClock } from '../src/clock.ts';
+import { findCanaries } from '../src/commands/canaries.ts';
 import { ConfigError, readConfig } from '../src/config.ts';
 import { createError, RequestError, requestErrors } from '../src/errors.ts';
 import { failureCodes, failureKinds } from '../src/failures.ts';
@@ -52,15 +53,40 @@ t.test('a secret is never text, however it is printed', async t => {
   t.equal(secret.reveal(), value);
 });
 
+/** What others make of a value that they repeat. */
+function spellingsOf(value: string): Record<string, string> {
+  const login = (user: string) => Buffer.from(`${user}:${value}`).toString('base64');
+  return {
+    raw: `a ${value} b`,
+    JSON: JSON.stringify({ value }),
+    'JSON in JSON': JSON.stringify({ body: JSON.stringify({ value }) }),
+    address: `?p=${encodeURIComponent(value)}`,
+    'address in small letters': encodeURIComponent(value).replace(/%../g, code => code.toLowerCase()),
+    form: new URLSearchParams({ value }).toString(),
+    'login, first place': login('me'),
+    'login, second place': login('you'),
+    'login, third place': login('them'),
+    'login for addresses': Buffer.from(`me:${value}`).toString('base64url'),
+    'login in an address': encodeURIComponent(login('you')),
+    hex: Buffer.from(value).toString('hex'),
+    HEX: Buffer.from(value).toString('hex').toUpperCase(),
+    'UTF-16': Buffer.from(value, 'utf16le').toString('latin1'),
+    'UTF-16 in JSON': JSON.stringify(Buffer.from(value, 'utf16le').toString('latin1')),
+    'UTF-16 in base64': Buffer.from(`x${value}`, 'utf16le').toString('base64'),
+  };
+}
+
 t.test(
   'the scrubber knows live secrets, raw, escaped and in base64, and forgets them after their step',
   async t => {
-    const value = 'line"break\\and-quote';
+    const value = 'line"break\\and quote/+?&%';
     const secret = new Secret(value);
     const twin = new Secret(value);
     t.notMatch(scrub(`raw ${value}`), value);
     t.notMatch(scrub(JSON.stringify({ value })), JSON.stringify(value).slice(1, -1));
     t.equal(scrub(`file: ${Buffer.from(value).toString('base64')}.`), 'file: [secret].');
+    for (const [how, text] of Object.entries(spellingsOf(value)))
+      t.same(findCanaries([{ place: how, content: scrub(text) }], [value]), [], `${how}: ${scrub(text)}`);
     secret[Symbol.dispose]();
     secret[Symbol.dispose]();
     t.not(scrub(value), value, 'another holder still lives');

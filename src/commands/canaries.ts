@@ -47,20 +47,32 @@ export function findCanaries(
 }
 
 function spellings(canary: string): Buffer[] {
-  const raw = Buffer.from(canary);
-  const base64 = [0, 1, 2].map(shift => {
+  const [raw, wide] = [Buffer.from(canary), Buffer.from(canary, 'utf16le')];
+  const once = JSON.stringify(canary).slice(1, -1);
+  const address = encodeURIComponent(canary);
+  const hex = raw.toString('hex');
+  const texts = [
+    ...[once, JSON.stringify(once).slice(1, -1)],
+    ...[address, address.replace(/%../g, code => code.toLowerCase()), address.replaceAll('%20', '+')],
+    ...[hex, hex.toUpperCase()],
+    ...[...base64(raw), ...base64(wide)].flatMap(text => [
+      text,
+      text.replaceAll('+', '-').replaceAll('/', '_'),
+      encodeURIComponent(text),
+    ]),
+    // As Azure's JSON and PostgreSQL's text show the bytes of UTF-16.
+    [...canary].join('\\u0000'),
+  ];
+  return [raw, wide, ...texts.map(text => Buffer.from(text))];
+}
+
+/** At the three places where it may begin. */
+function base64(bytes: Buffer): string[] {
+  return [0, 1, 2].map(shift => {
     // The characters at the ends depend on the neighbours: only what is between them is certain.
-    const text = Buffer.concat([Buffer.alloc(shift), raw])
+    const text = Buffer.concat([Buffer.alloc(shift), bytes])
       .toString('base64')
       .replaceAll('=', '');
     return text.slice(shift === 0 ? 0 : shift + 1, -2);
   });
-  const texts = [
-    JSON.stringify(canary).slice(1, -1),
-    encodeURIComponent(canary),
-    raw.toString('hex'),
-    ...base64,
-  ];
-  const url = base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_'));
-  return [raw, Buffer.from(canary, 'utf16le'), ...[...texts, ...url].map(text => Buffer.from(text))];
 }
