@@ -1,7 +1,15 @@
 import { type Command, UsageError } from './command.ts';
 
 /** The words of each command, and where it stands; loaded when asked for, so that none pays for the others. */
-const commands: Record<string, () => Promise<Command>> = {};
+const commands: Record<string, () => Promise<Command>> = {
+  'policy check': async () => (await import('./policy-check.ts')).policyCheck,
+  'policy diff': async () => (await import('./policy-diff.ts')).policyDiff,
+  'policy explain': async () => (await import('./policy-explain.ts')).policyExplain,
+  'audit verify': async () => (await import('./audit-verify.ts')).auditVerify,
+  'secret bind': async () => (await import('./secret-bind.ts')).secretBind,
+  'secret rotate': async () => (await import('./secret-rotate.ts')).secretRotate,
+  'secret check': async () => (await import('./secret-check.ts')).secretCheck,
+};
 
 async function main(args: string[]): Promise<number> {
   const found = find(args);

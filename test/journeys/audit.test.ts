@@ -1,13 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { sql } from 'kysely';
 import t from 'tap';
 import { createLog } from '../../src/log.ts';
 import type { AuditRecord } from '../../src/schemas/audit.ts';
-import { openDatabase } from '../../src/store/database.ts';
+import { sealAudit } from '../../src/store/audit-chain.ts';
+import { type Database, openDatabase } from '../../src/store/database.ts';
 import { asWorker } from '../../src/store/walls.ts';
 import { testDatabaseUrl } from '../support/database.ts';
 import { startDemoWorld } from '../support/demo-world.ts';
 import { type Answer, createCaller, requestFor, startProcess } from '../support/service.ts';
+import { slipway } from '../support/slipway.ts';
 
 const world = await startDemoWorld(t);
 const policy = join(world.data, 'policy.yaml');
@@ -31,16 +35,18 @@ interface Expected {
 }
 
 /** Once the service has stopped: the embedded store is one process's. */
-async function readRows() {
+async function inDatabase<T>(work: (db: Database['db']) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url } = database;
   const log = createLog({ level: 'silent' });
   const opened = await openDatabase({ ...(url ? { url } : { directory: world.data }), log });
   try {
-    return await asWorker(opened.db, trx => trx.selectFrom('audit').selectAll().execute());
+    return await work(opened.db);
   } finally {
     await opened.close();
   }
 }
+
+const readRows = () => inDatabase(db => asWorker(db, trx => trx.selectFrom('audit').selectAll().execute()));
 
 const rowsOf = async (caller: typeof ask): Promise<AuditRecord[]> =>
   (await caller('GET', '/audit?maxpagesize=1000')).json.value;
@@ -155,4 +161,52 @@ t.test('every change and every refusal of a session has one row, and a read has 
   t.equal(hashes.size, 3, 'two keys, and none');
   t.match(rows[0]?.principal, { issuer: 'embedded', subject: /./, client: /./ });
   t.notMatch(JSON.stringify(rows), 'hunter2');
+});
+
+t.test('slipway audit verify says whether the audit is whole, and where not', async t => {
+  const sealed: string[] = [];
+  const to = new Writable({ write: (line, _encoding, done) => done(void sealed.push(String(line))) });
+  const log = createLog({ level: 'info', to });
+  await inDatabase(db => sealAudit(db, { log, now: new Date() }));
+  const heads = join(world.data, 'heads.log');
+  writeFileSync(
+    heads,
+    ['not JSON', '{"audit":null}', `2026-11-24 stderr F ${service.said()}`, ...sealed].join('\n'),
+  );
+
+  const whole = await slipway(['audit', 'verify', '--heads', heads], env);
+  t.equal(whole.code, 0, whole.err);
+  t.match(
+    whole.out,
+    /^The audit is whole, as the log has it: \d+ rows in \d+ batches, newest head [0-9a-f]{64}\.\n$/,
+  );
+  t.match(
+    (await slipway(['audit', 'verify'], env)).out,
+    /^The audit agrees with itself: .* with --heads only/,
+  );
+
+  // As the owner of the tables could: his login is behind the walls, unless he takes them down.
+  await inDatabase(async db => {
+    await sql`alter table audit disable trigger user`.execute(db);
+    await sql`alter table audit disable row level security`.execute(db);
+    await sql`delete from audit where code = 'CredentialNotAvailable'`.execute(db);
+  });
+  const broken = await slipway(['audit', 'verify', '--heads', heads], env);
+  t.equal(broken.code, 1);
+  t.match(broken.out, /^batch \d+: row \d+ was removed\nThe audit was changed \(1 places\)/);
+
+  const nothing = join(world.data, 'nothing.log');
+  writeFileSync(nothing, 'no head');
+  t.match(await slipway(['audit', 'verify', '--heads', nothing], env), {
+    code: 2,
+    err: /has no head of the audit/,
+  });
+  t.match(await slipway(['audit', 'verify', '--surplus'], env), {
+    code: 2,
+    err: /Usage: slipway audit verify/,
+  });
+  const nowhere = 'postgres://nobody:canary-password@127.0.0.1:1/x';
+  const lost = await slipway(['audit', 'verify', '--database', nowhere], env);
+  t.match(lost, { code: 3, err: /cannot be used \(127\.0\.0\.1:1\)/ });
+  t.notMatch(lost.err + lost.out, 'canary-password');
 });
