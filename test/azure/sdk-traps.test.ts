@@ -263,7 +263,7 @@ t.test('only what Slipway calls leaves the house, method by method', async t => 
     ['PATCH', `https://${armHost}${groupPath}`],
     ['PUT', `${vaultUrl}/secrets/acr-admin`],
     ['DELETE', `${vaultUrl}/secrets/acr-admin/${version}`],
-    ['GET', `${vaultUrl}/secrets`],
+    ['GET', `${vaultUrl}/secrets/`],
     ['GET', `${vaultUrl}/secrets/acr-admin/`],
     ['GET', `https://user:pass@${armHost}${groupPath}`],
     ['GET', 'http://169.254.169.254/metadata/instance'],
