@@ -1,10 +1,7 @@
-import { execFile, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import t from 'tap';
+import { noNamespaces, startNamespace } from '../support/namespace.ts';
 
 /*
  * `az` itself, as Debian has it (2.45), with the tutorial's own commands. That version cannot be told to trust another
@@ -18,10 +15,11 @@ const names = [
   'myregistry.azurecr.io',
   'graph.microsoft.com',
 ];
-const root = join(import.meta.dirname, '../..');
 const subscription = '00000000-0000-0000-0000-00000000bbbb';
 const group = 'my-resource-group';
-const settings = { skip: whyNot() };
+const settings = {
+  skip: existsSync('/usr/bin/az') ? noNamespaces() : 'az is not installed (Debian: azure-cli)',
+};
 
 /** Debian's package lacks parts of Azure's SDK for Python, and the emulator is no Microsoft Graph. */
 const impossible: [command: string, reason: RegExp][] = [
@@ -31,7 +29,10 @@ const impossible: [command: string, reason: RegExp][] = [
 ];
 
 t.test('the tutorial, typed into az against the emulator', settings, async t => {
-  const az = await startNamespace(t);
+  const { run: az, directory } = await startNamespace(t, names, {
+    AZURE_CORE_COLLECT_TELEMETRY: 'no',
+    AZURE_CORE_ONLY_SHOW_ERRORS: 'true',
+  });
   let worked = 0;
   const ok = async (command: string): Promise<string> => {
     const { code, out, err } = await az(command);
@@ -118,7 +119,10 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
   await running('my-app');
   await ok(`az container delete --yes -g ${group} -n my-app`);
 
-  az.write('private-registry.yaml', groupFile('my-private-app', `username: ${username}`, password));
+  writeFileSync(
+    join(directory, 'private-registry.yaml'),
+    groupFile('my-private-app', `username: ${username}`, password),
+  );
   await ok(`az container create -g ${group} --file private-registry.yaml --no-wait`);
   await running('my-private-app');
   t.equal(
@@ -148,65 +152,6 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
   t.comment(`az commands ${worked}/${worked}, ${impossible.length} that cannot work with this az`);
 });
 
-type Run = ((command: string) => Promise<{ code: number; out: string; err: string }>) & {
-  write(name: string, text: string): void;
-};
-
-/** The emulator on port 443 in namespaces of its own; what is returned runs a command line beside it. */
-async function startNamespace(t: { teardown(done: () => Promise<void>): void }): Promise<Run> {
-  const directory = mkdtempSync(join(tmpdir(), 'slipway-az-'));
-  const hosts = join(directory, 'hosts');
-  writeFileSync(hosts, `127.0.0.1 localhost ${names.join(' ')}\n`);
-  const emulator = spawn(
-    'unshare',
-    [
-      ...['--net', '--mount', 'sh', '-c'],
-      `ip link set lo up && mount --bind ${hosts} /etc/hosts && exec "$0" src/emulator/main.ts --data ${directory}/data`,
-      process.execPath,
-    ],
-    {
-      cwd: root,
-      env: { ...process.env, EMULATOR_PORT: '443', NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  t.teardown(async () => {
-    emulator.kill('SIGKILL');
-    await once(emulator, 'close');
-    rmSync(directory, { recursive: true, force: true });
-  });
-  for await (const chunk of emulator.stdout) if (String(chunk).includes('listening')) break;
-
-  const env = {
-    ...process.env,
-    AZURE_CONFIG_DIR: join(directory, 'config'),
-    AZURE_CORE_COLLECT_TELEMETRY: 'no',
-    AZURE_CORE_ONLY_SHOW_ERRORS: 'true',
-    REQUESTS_CA_BUNDLE: join(directory, 'data/ca.pem'),
-  };
-  const run = async (command: string) => {
-    const line = [
-      '--target',
-      String(emulator.pid),
-      '--net',
-      '--mount',
-      'sh',
-      '-c',
-      `cd ${directory} && ${command}`,
-    ];
-    try {
-      const { stdout, stderr } = await promisify(execFile)('nsenter', line, { env, cwd: directory });
-      return { code: 0, out: stdout, err: stderr };
-    } catch (error) {
-      const failed = error as { code?: number; stdout?: string; stderr?: string };
-      return { code: failed.code ?? 1, out: failed.stdout ?? '', err: failed.stderr ?? '' };
-    }
-  };
-  return Object.assign(run, {
-    write: (name: string, text: string) => writeFileSync(join(directory, name), text),
-  });
-}
-
 function groupFile(name: string, user: string, password: string): string {
   return `apiVersion: '2021-09-01'
 location: eastus
@@ -235,11 +180,4 @@ properties:
         protocol: TCP
 type: Microsoft.ContainerInstance/containerGroups
 `;
-}
-
-/** Why it cannot run here, or false. */
-function whyNot(): string | false {
-  if (!existsSync('/usr/bin/az')) return 'az is not installed (Debian: azure-cli)';
-  const allowed = spawnSync('unshare', ['--net', '--mount', 'ip', 'link', 'set', 'lo', 'up']).status === 0;
-  return allowed ? false : 'network namespaces need root, util-linux and iproute2';
 }
