@@ -15,6 +15,12 @@ export interface SecretVersion {
   notBefore?: Date;
 }
 
+/** What a vault holds, for who checks it as a whole. */
+export interface VaultListing {
+  /** The names of all its secrets; no value is read. Throws `AzureError`. */
+  names(vaultUrl: string, signal?: AbortSignal): Promise<string[]>;
+}
+
 export interface Vault {
   /** The versions of a secret, newest first; no value is read. Throws `AzureError`, 404 `SecretNotFound` where there is none. */
   properties(vaultUrl: string, name: string, signal?: AbortSignal): Promise<SecretVersion[]>;
@@ -26,7 +32,10 @@ const timeoutMs = 5_000;
 // Of 25 versions each, as Key Vault answers; what has more pages goes in circles.
 const mostPages = 200;
 
-export function createVault(options: { credential: TokenCredential; transport: HttpClient }): Vault {
+export function createVault(options: {
+  credential: TokenCredential;
+  transport: HttpClient;
+}): Vault & VaultListing {
   const { credential } = options;
   const httpClient = forgetRefused(options.transport, credential);
   const clients = new Map<string, SecretClient>();
@@ -40,24 +49,21 @@ export function createVault(options: { credential: TokenCredential; transport: H
   }
 
   return {
+    async names(vaultUrl, signal) {
+      return list('list secrets', signal, async options => {
+        const secrets = await readPages(clientOf(vaultUrl).listPropertiesOfSecrets(options), signal);
+        return secrets.map(({ name }) => name);
+      });
+    },
+
     async properties(vaultUrl, name, signal) {
-      // The SDK's pages lose the reason of a refusal (measured).
-      let body: unknown;
-      const onResponse = (raw: { parsedBody?: unknown }) => {
-        body = raw.parsedBody;
-      };
-      try {
+      return list('list versions', signal, async options => {
         requireName(name);
-        const asked = { ...timed(signal), onResponse };
-        const versions = await readPages(
-          clientOf(vaultUrl).listPropertiesOfSecretVersions(name, asked),
-          signal,
-        );
+        const pages = clientOf(vaultUrl).listPropertiesOfSecretVersions(name, options);
+        const versions = (await readPages(pages, signal)).map(versionOf);
         if (versions.length === 0) throw notFound(name);
         return versions.sort((a, b) => b.createdOn.getTime() - a.createdOn.getTime());
-      } catch (error) {
-        throw toAzureError('vault', 'list versions', error, body);
-      }
+      });
     },
 
     async value(vaultUrl, name, version, signal) {
@@ -73,6 +79,25 @@ export function createVault(options: { credential: TokenCredential; transport: H
   };
 }
 
+type ListOptions = ReturnType<typeof timed> & { onResponse(raw: { parsedBody?: unknown }): void };
+
+/** The SDK's pages lose the reason of a refusal (measured). */
+async function list<T>(
+  operation: string,
+  signal: AbortSignal | undefined,
+  read: (options: ListOptions) => Promise<T>,
+): Promise<T> {
+  let body: unknown;
+  const onResponse = (raw: { parsedBody?: unknown }) => {
+    body = raw.parsedBody;
+  };
+  try {
+    return await read({ ...timed(signal), onResponse });
+  } catch (error) {
+    throw toAzureError('vault', operation, error, body);
+  }
+}
+
 const timed = (signal: AbortSignal | undefined) => ({
   requestOptions: { timeout: timeoutMs },
   ...(signal ? { abortSignal: signal } : {}),
@@ -85,15 +110,15 @@ function requireName(name: string): void {
 type Pages = ReturnType<SecretClient['listPropertiesOfSecretVersions']>;
 
 /** The SDK's further pages know neither the deadline nor the signal (measured). */
-async function readPages(pages: Pages, signal: AbortSignal | undefined): Promise<SecretVersion[]> {
-  const versions: SecretVersion[] = [];
+async function readPages(pages: Pages, signal: AbortSignal | undefined): Promise<SecretProperties[]> {
+  const found: SecretProperties[] = [];
   let count = 0;
   for await (const page of pages.byPage()) {
     signal?.throwIfAborted();
-    if (++count > mostPages) throw new Error('the list of versions does not end');
-    versions.push(...page.map(versionOf));
+    if (++count > mostPages) throw new Error('the list does not end');
+    found.push(...page);
   }
-  return versions;
+  return found;
 }
 
 function versionOf(properties: SecretProperties): SecretVersion {

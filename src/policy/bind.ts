@@ -29,7 +29,8 @@ export type Bound =
 
 type PlannedSecret = PlannedRegistry & { kind: 'secret' };
 
-interface Statement {
+/** To what a secret is bound. */
+export interface Statement {
   registry: string;
   username: string | null;
   repositories: readonly string[] | null;
@@ -96,7 +97,11 @@ export function unboundByPolicy(policy: Policy, planned: PlannedSecret): string 
     : `${name} is bound to no registry: policy has no binding for it, and tags do not count in vault '${planned.vault.name}'.`;
 }
 
-function writtenFor({ bindings = [] }: Policy, { vault, secretName }: PlannedSecret): Statement | null {
+/** What the policy itself binds a secret to. */
+export function writtenFor(
+  { bindings = [] }: Policy,
+  { vault, secretName }: { vault: { name: string }; secretName: string },
+): Statement | null {
   const written = bindings.find(
     binding => binding.vault === vault.name && binding.secret.toLowerCase() === secretName.toLowerCase(),
   );
@@ -117,7 +122,8 @@ function mismatchOf({ registry, repositories }: Statement, planned: PlannedSecre
 
 const notBound = (detail: string): Bound => ({ bound: false, code: 'CredentialNotBoundToRegistry', detail });
 
-function readTags(tags: Record<string, string>): Statement | null {
+/** What the tags of a secret bind it to; null where they say nothing. */
+export function readTags(tags: Record<string, string>): Statement | null {
   const registry = tags['slipway-registry'];
   if (!registry) return null;
   const repositories = tags['slipway-repositories']?.split(/[\s,]+/).filter(Boolean) ?? null;
