@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { policySchema } from '../policy/schema.ts';
 import { buildDocument } from './openapi-document.ts';
 
 const directory = new URL('../../openapi/', import.meta.url);
@@ -6,3 +7,4 @@ const { json, yaml } = await buildDocument();
 mkdirSync(directory, { recursive: true });
 writeFileSync(new URL('openapi.json', directory), json);
 writeFileSync(new URL('openapi.yaml', directory), yaml);
+writeFileSync(new URL('policy.schema.json', directory), `${JSON.stringify(policySchema(), null, 2)}\n`);

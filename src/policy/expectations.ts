@@ -1,4 +1,5 @@
 import { canonicalRegistry } from '../hosts.ts';
+import { askOf, memberOf, pullOf } from './asking.ts';
 import { type Ask, type Decision, decide } from './decide.ts';
 import type { LoadedPolicy } from './load.ts';
 import type { Expectation } from './policy.ts';
@@ -19,18 +20,10 @@ function whyDenied(found: string, decisions: readonly Decision[]): string {
   return found === 'deny' && denied ? ` (${denied.code}: ${denied.detail})` : '';
 }
 
-function memberOf(team: string) {
-  return {
-    principal: { issuer: 'expect', subject: 'expect' },
-    teams: { [team]: ['deploy' as const] },
-    expiresAt: 0,
-  };
-}
-
 /** Without a repository any that the team may pull from the server will do: else `deny` would prove nothing. */
 function asksOf(
   { policy }: LoadedPolicy,
-  { team, secret, identity, server, repository }: Expectation,
+  { team, secret, vault, identity, server, repository }: Expectation,
 ): Ask[] {
   const host = canonicalRegistry(server);
   const globs = (policy.teams[team]?.registries ?? [])
@@ -38,17 +31,11 @@ function asksOf(
     .flatMap(({ repositories = ['any'] }) => repositories);
   const repositories = repository ? [repository] : globs.map(glob => glob.replaceAll(/\*+/g, 'any'));
   const credential = {
-    pointer: '/imageRegistryCredentials/0',
-    server: host,
     ...(secret ? { secretName: secret } : {}),
+    ...(vault ? { vault } : {}),
     ...(identity ? { identity } : {}),
   };
-  return (repositories.length > 0 ? repositories : ['any']).map(path => ({
-    team,
-    images: [{ pointer: '/containers/0/image', host, repository: path, tag: '1', digest: null }],
-    credentials: secret || identity ? [credential] : [],
-    workloadSecrets: [],
-    workloadIdentities: [],
-    publicAddress: false,
-  }));
+  return (repositories.length > 0 ? repositories : ['any']).map(path =>
+    askOf(team, pullOf(host, { repository: path }, credential)),
+  );
 }
