@@ -1,6 +1,7 @@
 import AjvCompiler, { type ValidatorFactory } from '@fastify/ajv-compiler';
 import type { FastifySchemaValidationError } from 'fastify';
 import type { ErrorDetail, RequestError } from '../errors.ts';
+import { whyUnknown } from '../schemas/unsupported.ts';
 import { invalid } from './problems.ts';
 
 // What Fastify calls: the compiler's own types know only the schema, not the part that it is for.
@@ -44,7 +45,10 @@ function describe(error: FastifySchemaValidationError, part: string): ErrorDetai
   const at = (name: unknown) => `${prefix}${instancePath}/${escapePointer(String(name))}`;
   switch (keyword) {
     case 'additionalProperties':
-      return { pointer: at(params.additionalProperty), detail: 'is not known here' };
+      return {
+        pointer: at(params.additionalProperty),
+        detail: whyUnknown(String(params.additionalProperty)),
+      };
     case 'required':
       return { pointer: at(params.missingProperty), detail: 'is missing' };
     case 'enum':

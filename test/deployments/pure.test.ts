@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { stateOf } from '../../src/azure/container-group-state.ts';
@@ -17,6 +19,7 @@ import { secretsOf } from '../../src/deployments/spec-rules/secrets.ts';
 import { mayMove, moves } from '../../src/deployments/states.ts';
 import { settledStatuses, statuses } from '../../src/schemas/deployment.ts';
 import type { DeploymentRequest } from '../../src/schemas/request.ts';
+import { unsupportedProperties, whyUnknown } from '../../src/schemas/unsupported.ts';
 import { Secret } from '../../src/secret.ts';
 
 const request = (more: Partial<DeploymentRequest> = {}): DeploymentRequest => ({
@@ -298,6 +301,17 @@ t.test("ACI's rules are known here before anything is accepted", async t => {
     only({ resources: { requests: { cpu: 1, memoryInGB: 1 }, limits: { memoryInGB: 1 } } }),
   ];
   for (const more of fine) t.doesNotThrow(() => checkSpec(fillDefaults(cased(more))), JSON.stringify(more));
+});
+
+t.test('what is not supported is refused with a reason, and the README lists it', async t => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  for (const name of unsupportedProperties) {
+    t.match(whyUnknown(name), 'does not support', name);
+    t.ok(readme.includes(`\`${name}\``), `the README lists ${name}`);
+  }
+  t.match(whyUnknown('secureValue'), 'name it with secretName');
+  t.match(whyUnknown('properties'), 'one level up');
+  t.equal(whyUnknown('constructor'), 'is not known here');
 });
 
 t.test('images are read with help where they are malformed', async t => {

@@ -204,12 +204,19 @@ t.test('a group of that name that Slipway did not make is never touched', async 
 });
 
 t.test("the README's requests run as they stand there", async t => {
+  // Key Vault tells versions apart by seconds: those that the deployments above took lie between this one and the expired.
+  const renewed = { vault: 'demo-vault', name: 'orders-db', value: 'a-value-of-new', tags: {} };
+  await world.control('POST', 'world', { secrets: [renewed] });
   const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
   const requests = [...readme.matchAll(/^```json\n(.*?)^```$/gms)].map(([, body = '']) => body);
-  t.equal(requests.length, 5);
+  t.equal(requests.length, 6);
   for (const raw of requests) {
     const { status, json } = await ask('POST', '/deployments', { raw, headers: { prefer: 'wait=30' } });
-    t.match({ status, state: json.status }, { status: 200, state: 'Running' }, json.name);
+    t.match(
+      { status, state: json.status },
+      { status: 200, state: 'Running' },
+      `${json.name}: ${json.failure?.detail}`,
+    );
   }
 });
 
