@@ -1,11 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import { sql } from 'kysely';
+import { randomBytes, randomUUIDv7 } from 'node:crypto';
+import { join } from 'node:path';
+import { Kysely, PGliteDialect, sql } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import t, { type Test } from 'tap';
 import { createLog } from '../../src/log.ts';
 import { openDatabase } from '../../src/store/database.ts';
+import { openFiles } from '../../src/store/embedded.ts';
 import { insertEvents } from '../../src/store/events.ts';
+import * as start from '../../src/store/migrations/0001-start.ts';
 import { asOperator, asTeams, asWorker } from '../../src/store/walls.ts';
 import { contractServer, createOwnedDatabase, execute, testDatabase } from '../support/database.ts';
+import { temporaryDirectory } from '../support/service.ts';
 import { acceptance, openTestStore, type TestStore } from '../support/store.ts';
 
 /** The second lock: what the database keeps to itself, whatever a query forgets. */
@@ -203,6 +208,46 @@ t.test(
     await database.close();
   },
 );
+
+t.test('rows of a store from before the walls are behind them, with their teams', async t => {
+  const directory = temporaryDirectory(t);
+  await seedRows(directory);
+  const { database, store } = await openTestStore(t, { directory, log });
+  const { db } = database;
+  const revisions = await asTeams(db, ['mine'], trx => trx.selectFrom('revisions').selectAll().execute());
+  t.match(revisions, [{ team: 'mine', number: 1 }]);
+  const keys = await asTeams(db, ['mine'], trx => trx.selectFrom('idempotency').selectAll().execute());
+  t.match(keys, [{ team: 'mine', keyHash: 'key-mine' }], 'a key without its deployment is dropped');
+  t.equal((await store.list(['mine', 'theirs'], {}, { size: 9 })).value.length, 2);
+  t.equal((await store.list(['theirs'], {}, { size: 9 })).value.length, 1);
+});
+
+/** What version 1 of the tables held: a deployment of each team. */
+async function seedRows(directory: string): Promise<void> {
+  const pglite = await openFiles(join(directory, 'store'));
+  const db = new Kysely<unknown>({ dialect: new PGliteDialect({ pglite }) });
+  const provider = { getMigrations: async () => ({ '0001-start': start }) };
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (error) throw error;
+  for (const team of ['mine', 'theirs']) {
+    const id = randomUUIDv7();
+    await sql
+      .raw(`
+      insert into deployments select '${id}', '${team}', 'web', 'demo', 's', '${team}', 'eastus', 'Running', true, 1, 1,
+        '${id}', 'Healthy', null, null, now(), now(), '{}', null, '{}', '{}', 'd', '[]', '[]', null, null, '[]', null, '[]',
+        true, 1, 1, now(), 0, 0`)
+      .execute(db);
+    await sql
+      .raw(`insert into revisions values ('${id}', 1, '{}', '[]', '[]', now(), '{}', null)`)
+      .execute(db);
+    await sql
+      .raw(`insert into idempotency values ('key-${team}', 'r', '${id}', '${id}', now() + interval '1 hour')`)
+      .execute(db);
+  }
+  const gone = randomUUIDv7();
+  await sql.raw(`insert into idempotency values ('gone', 'r', '${gone}', '${gone}', now())`).execute(db);
+  await pglite.close();
+}
 
 t.test('a role to which row-level security does not apply is no wall', async t => {
   const options = await testDatabase(t, 'embedded');
