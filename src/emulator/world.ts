@@ -143,7 +143,7 @@ export interface ContainerGroup {
   resourceGroup: string;
   subscriptionId: string;
   location: string;
-  tags: Record<string, string>;
+  tags?: Record<string, string>;
   zones?: string[];
   identity?: { type: string; userAssignedIdentities?: Record<string, unknown> };
   /** `properties` as they were PUT, secrets included. */
@@ -167,9 +167,21 @@ export interface Life {
   prescribed?: LifeStep[];
 }
 
+/** What a simulated container does once it is started. */
+export interface Run {
+  /** Null where it runs until it is stopped. */
+  exitCode: number | null;
+  /** How long it works before it ends. */
+  lastsMs?: number;
+  /** What it writes, and when after its start; absent where nobody knows. */
+  lines?: { afterMs: number; text: string }[];
+  /** From then on its last lines come again and again. */
+  loop?: { fromMs: number; everyMs: number };
+}
+
 export interface Pull {
-  /** When the image came; its container ends with `exitCode`, if any. */
-  done?: { at: number; exitCode: number | null };
+  /** When the image came, and the run that its container has then. */
+  done?: Run & { at: number };
   /** The tries that failed, and what the last one said. */
   failed?: { count: number; firstAt: number; lastAt: number; error: string };
 }

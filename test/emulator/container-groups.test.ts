@@ -242,7 +242,6 @@ t.test('PUT is answered at once, with where to look', async t => {
     name: 'wire-1',
     type: 'Microsoft.ContainerInstance/containerGroups',
     location: 'eastus',
-    tags: {},
   });
 
   const first = await wire.ask('GET', operation);

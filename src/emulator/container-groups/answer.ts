@@ -1,78 +1,67 @@
 import { createHash } from 'node:crypto';
 import type { ContainerGroup, World } from '../world.ts';
+import { isSince } from './api-versions.ts';
+import { fqdnOf } from './dns-name.ts';
+import { propertiesOf } from './draft.ts';
 import type { ContainerView, View } from './life.ts';
-import { containerGroup, showMembers } from './members.ts';
+import { containerGroup } from './members.ts';
+import { showMembers } from './shape.ts';
 import type { StoredContainer, StoredProperties } from './stored.ts';
 
-/** A group as ARM answers it: what was put without its secrets, what became of it, and what Azure fills in (recorded traffic). */
-export function describeGroup(
-  group: ContainerGroup,
-  view: View,
-  world: World,
-  version: string,
-  more: { instanceView: boolean },
-): object {
-  const { id, name, location, zones, tags } = group;
-  return {
-    properties: describeProperties(group, view, version, more.instanceView),
-    ...(group.identity ? { identity: describeIdentity(group, world) } : {}),
-    id,
-    name,
-    type: 'Microsoft.ContainerInstance/containerGroups',
-    location,
-    ...(zones ? { zones } : {}),
-    tags,
-  };
+/** What Azure fills in and older versions do not know (recorded traffic): the first version that answers it. */
+const filledSince = { basics: '2021-07-01', timeouts: '2022-09-01', standbyPool: '2024-05-01' };
+
+/** How an answer is meant: a list has no instance views, and the 201 that makes a group does not tell everything. */
+export interface Asked {
+  version: string;
+  kind: 'one' | 'listed' | 'created';
 }
 
-function describeProperties(
-  group: ContainerGroup,
-  view: View,
-  version: string,
-  instanceView: boolean,
-): object {
-  const shape = containerGroup.members.properties?.shape;
-  const shown: StoredProperties = shape ? showMembers(group.properties, shape, version) : {};
-  const { sku, containers = [], initContainers, imageRegistryCredentials, ipAddress, ...rest } = shown;
-  // What newer versions fill in, older ones do not know (recorded traffic).
-  const fills = (since: string) => version.slice(0, 10) >= since;
-  const address = ipAddress && describeAddress(ipAddress, group, view);
+/** A group as ARM answers it: what was put without its secrets, what became of it, and what Azure fills in (recorded traffic). */
+export function describeGroup(group: ContainerGroup, view: View, world: World, asked: Asked): object {
+  const { id, name, location, zones, tags } = group;
+  const whole = {
+    properties: describeProperties(group, view, world, asked),
+    identity: group.identity ? describeIdentity(group, world) : undefined,
+    ...{ id, name, type: 'Microsoft.ContainerInstance/containerGroups', location, zones, tags },
+  };
+  return showMembers(whole, containerGroup, asked.version, { created: asked.kind === 'created' });
+}
+
+function describeProperties(group: ContainerGroup, view: View, world: World, asked: Asked): object {
+  const stored = propertiesOf(group);
+  const { containers = [], initContainers, imageRegistryCredentials, ipAddress } = stored;
+  const fills = (since: string) => isSince(asked.version, since);
+  const basics = fills(filledSince.basics);
+  const viewOf = ({ name }: StoredContainer) => (asked.kind === 'listed' ? undefined : view.containers[name]);
   return {
-    ...(sku !== undefined || fills('2021-07-01') ? { sku: sku ?? 'Standard' } : {}),
-    ...(fills('2024-05-01') ? { isCreatedFromStandbyPool: false } : {}),
+    ...stored,
+    sku: stored.sku ?? (basics ? 'Standard' : undefined),
+    isCreatedFromStandbyPool: fills(filledSince.standbyPool) ? false : undefined,
     provisioningState: view.provisioningState,
-    ...(fills('2022-09-01')
+    ...(fills(filledSince.timeouts)
       ? { provisioningTimeoutInSeconds: 1800, isCustomProvisioningTimeout: false }
       : {}),
-    containers: containers.map(each =>
-      describeContainer(each, instanceView ? view.containers[each.name] : undefined),
+    containers: containers.map(each => describeContainer(each, viewOf(each), { ports: [] })),
+    initContainers: (initContainers ?? (basics ? [] : undefined))?.map(each =>
+      describeContainer(each, viewOf(each)),
     ),
-    ...(initContainers || fills('2021-07-01') ? { initContainers: initContainers ?? [] } : {}),
-    ...(imageRegistryCredentials
-      ? {
-          imageRegistryCredentials: imageRegistryCredentials.map(each => ({
-            ...each,
-            ...(fills('2022-09-01') ? { isDelegatedIdentity: false } : {}),
-          })),
-        }
-      : {}),
-    ...rest,
-    ...(address ? { ipAddress: address } : {}),
-    ...(instanceView ? { instanceView: { events: view.events, state: view.state } } : {}),
+    imageRegistryCredentials: imageRegistryCredentials?.map(each => ({
+      ...each,
+      isDelegatedIdentity: false,
+    })),
+    ipAddress: ipAddress && describeAddress(ipAddress, group, view, world),
+    instanceView: asked.kind === 'listed' ? undefined : { events: view.events, state: view.state },
   };
 }
 
-function describeContainer({ name, properties }: StoredContainer, view: ContainerView | undefined): object {
-  const { ports = [], environmentVariables = [], ...others } = properties;
-  return {
-    name,
-    properties: {
-      ...others,
-      ports,
-      environmentVariables,
-      ...(view?.currentState ? { instanceView: view } : {}),
-    },
-  };
+function describeContainer(
+  { name, properties }: StoredContainer,
+  view: ContainerView | undefined,
+  filled: object = {},
+): object {
+  const instanceView = view?.currentState ? view : undefined;
+  return { name, properties: { ...filled, environmentVariables: [], ...properties, instanceView } };
 }
 
 type Address = NonNullable<StoredProperties['ipAddress']>;
@@ -80,35 +69,43 @@ type Address = NonNullable<StoredProperties['ipAddress']>;
 /** A private address is not told before the group has it; the default scope of a name never is (recorded traffic). */
 function describeAddress(
   { autoGeneratedDomainNameLabelScope: scope, ...address }: Address,
-  { life, location }: ContainerGroup,
+  group: ContainerGroup,
   { provisioningState }: View,
+  { tenantId }: World,
 ): object | undefined {
   const isPrivate = address.type?.toLowerCase() === 'private';
   const isUp = provisioningState === 'Succeeded';
   if (isPrivate && !isUp) return undefined;
+  const { ip } = group.life;
   return {
     ...address,
-    ...(scope && scope !== 'Unsecure' ? { autoGeneratedDomainNameLabelScope: scope } : {}),
-    ...(isUp ? { ip: isPrivate ? life.ip.replace(/^\d+/, '10') : life.ip } : {}),
-    ...(address.dnsNameLabel ? { fqdn: `${address.dnsNameLabel}.${location}.azurecontainer.io` } : {}),
+    autoGeneratedDomainNameLabelScope: scope === 'Unsecure' ? undefined : scope,
+    ip: isUp ? (isPrivate ? ip.replace(/^\d+/, '10') : ip) : undefined,
+    fqdn: fqdnOf(group, tenantId),
   };
 }
 
 function describeIdentity({ id, identity }: ContainerGroup, world: World): object {
   const attached = Object.keys(identity?.userAssignedIdentities ?? {}).map(each => {
-    const known = world.identities[each.toLowerCase()];
-    return [each, known ? { principalId: known.principalId, clientId: known.clientId } : {}];
+    const known = world.identities[each.toLowerCase()] ?? presumedIdentity(each);
+    return [each, { principalId: known.principalId, clientId: known.clientId }];
   });
   return {
-    ...(attached.length > 0 ? { userAssignedIdentities: Object.fromEntries(attached) } : {}),
-    ...(/system/i.test(identity?.type ?? '') ? { principalId: ownPrincipal(id) } : {}),
+    userAssignedIdentities: attached.length > 0 ? Object.fromEntries(attached) : undefined,
+    principalId: /system/i.test(identity?.type ?? '') ? idFrom(id) : undefined,
     tenantId: world.tenantId,
     type: identity?.type,
   };
 }
 
+/** In tier `simulated` every identity that is named exists. */
+const presumedIdentity = (id: string) => ({
+  principalId: idFrom(`${id} principal`),
+  clientId: idFrom(`${id} client`),
+});
+
 /** A system-assigned identity is the group's own; it has no roles here. */
-function ownPrincipal(id: string): string {
-  const digest = createHash('sha256').update(id.toLowerCase()).digest('hex');
+function idFrom(text: string): string {
+  const digest = createHash('sha256').update(text.toLowerCase()).digest('hex');
   return digest.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
 }

@@ -4,6 +4,7 @@ import type { EntraTokens } from '../entra/tokens.ts';
 import type { ContainerGroups, Parts } from '../parts.ts';
 import { lookUp } from '../world.ts';
 import { describeGroup } from './answer.ts';
+import { requirePublished } from './api-versions.ts';
 import {
   findGroup,
   type GroupParts,
@@ -17,11 +18,15 @@ import {
 import { viewAt } from './life.ts';
 import { detachIdentities } from './links.ts';
 import { createLives } from './lives.ts';
+import { registerLocations } from './locations.ts';
 import { logOf } from './logs.ts';
+import { groupPatch } from './members.ts';
 import { endOperation, registerOperations } from './operations.ts';
 import { createPuller } from './puller.ts';
 import { registerPut } from './putting.ts';
+import { readBody } from './read-body.ts';
 import { tellRemaining } from './remaining.ts';
+import { registerSessions } from './sessions.ts';
 
 const registryAudience = 'https://containerregistry.azure.net';
 
@@ -37,11 +42,25 @@ export function registerContainerGroups(
   });
   const lives = createLives(parts, puller);
   const all: GroupParts = { parts, access, puller, lives };
-  registerPut(arm, all);
-  registerOne(arm, all);
-  registerLists(arm, all);
-  registerOperations(arm, all);
+  arm.register(async routes => {
+    routes.addHook('preHandler', async request =>
+      requirePublished(request, resourceType(request.routeOptions.url), access),
+    );
+    registerPut(routes, all);
+    registerOne(routes, all);
+    registerLists(routes, all);
+    registerOperations(routes, all);
+    registerSessions(routes, all);
+    registerLocations(routes, parts.world, access);
+  });
   return { stop: lives.stop, resume: lives.resume, lives: lives.prescribe };
+}
+
+/** `containerGroups`, `locations/usages`, `operations`: what a route is about, from its path. */
+function resourceType(path = ''): string {
+  const [, below = ''] = path.split('/Microsoft.ContainerInstance/');
+  const [first = '', , third] = below.split('/');
+  return first === 'locations' ? `locations/${third}` : first;
 }
 
 function registerOne(arm: FastifyInstance, all: GroupParts): void {
@@ -50,11 +69,13 @@ function registerOne(arm: FastifyInstance, all: GroupParts): void {
     tellRemaining(reply, 'reads');
     return show(request, findGroup(request, all, 'read'), all);
   });
-  arm.patch<OfGroup & { Body: { tags?: Record<string, string> } | null }>(groupPath, async request => {
+  arm.patch<OfGroup>(groupPath, async (request, reply) => {
     const group = findGroup(request, all, 'write');
     // Nothing but tags is changed by it (documented, and so it does).
-    if (request.body?.tags) group.tags = request.body.tags;
-    parts.changed();
+    const { tags }: { tags?: Record<string, string> } = readBody(request, groupPatch, access);
+    if (tags) group.tags = tags;
+    parts.changed('containerGroups', group.id.toLowerCase());
+    tellRemaining(reply, 'writes');
     return show(request, group, all);
   });
   arm.delete<OfGroup>(groupPath, async (request, reply) => deleteGroup(request, reply, all));
@@ -83,9 +104,9 @@ async function deleteGroup(
   // Synchronous, with the last full state (recorded traffic).
   const last = show(request, found, all);
   endOperation(found, parts);
-  detachIdentities(parts.world, found);
+  detachIdentities(parts, found);
   delete parts.world.containerGroups[id.toLowerCase()];
-  parts.changed();
+  parts.changed('containerGroups', id.toLowerCase());
   return reply.code(200).send(last);
 }
 
@@ -104,7 +125,7 @@ function registerLists(arm: FastifyInstance, { parts, access }: GroupParts): voi
       const groups = Object.entries(parts.world.containerGroups).filter(([id]) => id.startsWith(below));
       return {
         value: groups.map(([, each]) =>
-          describeGroup(each, viewAt(each, now), parts.world, version, { instanceView: false }),
+          describeGroup(each, viewAt(each, now), parts.world, { version, kind: 'listed' }),
         ),
       };
     });

@@ -1,3 +1,4 @@
+import { isSince } from './api-versions.ts';
 import { type Draft, propertiesOf, type Refuse } from './draft.ts';
 import type { StoredCredential } from './stored.ts';
 
@@ -8,7 +9,7 @@ const hostName =
 export function checkCredentials(draft: Draft, version: string, refuse: Refuse): void {
   const { imageRegistryCredentials = [], containers = [], initContainers = [] } = propertiesOf(draft);
   const where = `in the 'imageRegistryCredentials' of container group '${draft.name}'`;
-  if (version.slice(0, 10) < '2021-07-01' && imageRegistryCredentials.some(({ identity }) => identity))
+  if (!isSince(version, '2021-07-01') && imageRegistryCredentials.some(({ identity }) => identity))
     throw refuse(
       400,
       'InvalidImageRegistryCredentialType',

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ArmAccess } from '../arm/access.ts';
 import type { Parts } from '../parts.ts';
 import { type ContainerGroup, lookUp } from '../world.ts';
-import { describeGroup } from './answer.ts';
+import { type Asked, describeGroup } from './answer.ts';
 import { viewAt } from './life.ts';
 import type { Lives } from './lives.ts';
 import type { Puller } from './puller.ts';
@@ -43,7 +43,12 @@ export function findGroup(
   );
 }
 
-export function show(request: FastifyRequest, group: ContainerGroup, { parts, access }: GroupParts): object {
+export function show(
+  request: FastifyRequest,
+  group: ContainerGroup,
+  { parts, access }: GroupParts,
+  kind: Asked['kind'] = 'one',
+): object {
   const view = viewAt(group, parts.clock.now());
-  return describeGroup(group, view, parts.world, access.apiVersion(request), { instanceView: true });
+  return describeGroup(group, view, parts.world, { version: access.apiVersion(request), kind });
 }

@@ -10,17 +10,18 @@ export async function findImages(
   refuse: Refuse,
 ): Promise<Record<string, string>> {
   const { containers = [], initContainers = [] } = propertiesOf(group);
-  const all = [...containers, ...initContainers].map(({ properties }) => properties?.image ?? '');
+  const named = [...containers, ...initContainers];
+  const all = named.map(({ properties }) => properties?.image ?? '');
   const looks = await Promise.all(
     [...new Set(all)].map(async image => ({ image, look: await puller.look(image, group) })),
   );
   refuseImages(looks, group, refuse);
   const digests = new Map(looks.map(({ image, look }) => [image, digestOf(look)]));
   return Object.fromEntries(
-    containers.map(({ name, properties: { image = '' } }) => [
-      name,
-      pinImage(image, digests.get(image) ?? ''),
-    ]),
+    named.map(({ name, properties }) => {
+      const image = properties?.image ?? '';
+      return [name, pinImage(image, digests.get(image) ?? '')];
+    }),
   );
 }
 

@@ -1,6 +1,6 @@
 import type { ContainerGroup, Life, LifeStep } from '../world.ts';
 import { stamp } from './event.ts';
-import { containersOf, ownView } from './own-life.ts';
+import { allContainersOf, ownView } from './own-life.ts';
 
 export interface ContainerView {
   restartCount: number;
@@ -36,7 +36,7 @@ export function eventsOf({ events, containers }: View): object[] {
 }
 
 function emptyView(group: ContainerGroup): View {
-  const containers = containersOf(group).map(({ name }): [string, ContainerView] => [
+  const containers = allContainersOf(group).map(({ name }): [string, ContainerView] => [
     name,
     { restartCount: 0, events: [] },
   ]);

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { ArmAccess } from '../arm/access.ts';
 import type { Parts } from '../parts.ts';
-import type { ContainerGroup, World } from '../world.ts';
+import type { ContainerGroup } from '../world.ts';
 import { type Draft, propertiesOf } from './draft.ts';
 
 /** Who puts a group with identities or a subnet must have rights on these too. */
@@ -27,16 +27,23 @@ export function checkLinks(
 const attachedTo = ({ identity }: ContainerGroup) =>
   Object.keys(identity?.userAssignedIdentities ?? {}).map(id => id.toLowerCase());
 
+type Lenders = Pick<Parts, 'world' | 'changed'>;
+
 /** From now on the group, by its id, is an asker that has these identities. */
-export function attachIdentities(world: World, group: ContainerGroup): void {
+export function attachIdentities({ world, changed }: Lenders, group: ContainerGroup): void {
   const asker = group.id.toLowerCase();
-  detachIdentities(world, group);
-  for (const id of attachedTo(group)) world.identities[id]?.attachedTo.push(asker);
+  detachIdentities({ world, changed }, group);
+  for (const id of attachedTo(group)) {
+    world.identities[id]?.attachedTo.push(asker);
+    changed('identities', id);
+  }
 }
 
-export function detachIdentities(world: World, group: Pick<ContainerGroup, 'id'>): void {
+export function detachIdentities({ world, changed }: Lenders, group: Pick<ContainerGroup, 'id'>): void {
   const asker = group.id.toLowerCase();
-  for (const identity of Object.values(world.identities))
-    if (identity.attachedTo.includes(asker))
+  for (const [id, identity] of Object.entries(world.identities))
+    if (identity.attachedTo.includes(asker)) {
       identity.attachedTo = identity.attachedTo.filter(each => each !== asker);
+      changed('identities', id);
+    }
 }

@@ -1,8 +1,10 @@
 import type { Parts } from '../parts.ts';
-import type { ContainerGroup, LifeStep, Pull } from '../world.ts';
-import { containersOf, creatingAfterMs } from './own-life.ts';
+import type { ContainerGroup, Pull, Run } from '../world.ts';
+import { creatingAfterMs } from './container-life.ts';
+import { allContainersOf, initContainersOf } from './own-life.ts';
 import { failedPullText, type Puller } from './puller.ts';
-import { readLife } from './told-lives.ts';
+import { runOf } from './run.ts';
+import { readLife, type ToldLife } from './told-lives.ts';
 
 /** The lives of all groups: the pulls that are due, and the lives that tests prescribe. */
 export interface Lives {
@@ -12,8 +14,10 @@ export interface Lives {
   resume(): void;
   /** `POST /_emulator/lives`: the next group of that name lives so. Throws a sentence. */
   prescribe(description: unknown): void;
-  /** The life prescribed for a group that is being put now, if any. */
-  take(group: string): LifeStep[] | undefined;
+  /** The life prescribed for the next group of that name, if any. */
+  next(group: string): ToldLife | undefined;
+  /** A group lives so: the next one of its name does not. */
+  taken(life: ToldLife | undefined): void;
 }
 
 const lookEveryMs = 25;
@@ -27,7 +31,7 @@ export function createLives(
 ): Lives {
   const waiting = new Set<string>();
   const busy = new Set<ContainerGroup>();
-  const prescribed = new Map<string, LifeStep[]>();
+  const prescribed = new Map<string, ToldLife>();
   let timer: NodeJS.Timeout | undefined;
 
   /** The clock may jump, so it is looked at often while a pull is to come, and not at all otherwise. */
@@ -49,13 +53,17 @@ export function createLives(
     if (world.containerGroups[id] !== group || group.life !== life) return;
     life.pulls ??= {};
     for (const [name, result] of looks) life.pulls[name] = after(life.pulls[name], result, clock.now());
-    changed();
+    changed('containerGroups', id);
   }
 
   async function look(group: ContainerGroup, name: string) {
-    const image = imageOf(group, name);
+    const container = allContainersOf(group).find(each => each.name === name);
+    const image = group.life.images?.[name] ?? container?.properties.image ?? '';
     const found = await puller.look(image, group);
-    return [name, found.ok ? { exitCode: found.exitCode } : { error: failedPullText(image, found) }] as const;
+    if (!found.ok) return [name, { error: failedPullText(image, found) }] as const;
+    const kind = initContainersOf(group).some(each => each.name === name) ? 'init' : 'app';
+    const command = container?.properties.command?.length ? container.properties.command : found.command;
+    return [name, runOf(command, found.exitCode, kind)] as const;
   }
 
   function pause(): void {
@@ -82,13 +90,13 @@ export function createLives(
       }
     },
     prescribe(description) {
-      const { group, steps } = readLife(description);
-      prescribed.set(group.toLowerCase(), steps);
+      const life = readLife(description);
+      prescribed.set(life.group.toLowerCase(), life);
     },
-    take(group) {
-      const steps = prescribed.get(group.toLowerCase());
-      prescribed.delete(group.toLowerCase());
-      return steps;
+    next: group => prescribed.get(group.toLowerCase()),
+    taken(life) {
+      if (life && prescribed.get(life.group.toLowerCase()) === life)
+        prescribed.delete(life.group.toLowerCase());
     },
   };
 }
@@ -100,14 +108,9 @@ function isPulling(group: ContainerGroup): boolean {
 
 /** The containers whose image has not come yet. */
 function missing(group: ContainerGroup): string[] {
-  return containersOf(group)
+  return allContainersOf(group)
     .map(({ name }) => name)
     .filter(name => !group.life.pulls?.[name]?.done);
-}
-
-function imageOf(group: ContainerGroup, name: string): string {
-  const container = containersOf(group).find(each => each.name === name);
-  return group.life.images?.[name] ?? container?.properties.image ?? '';
 }
 
 /** First as soon as the group is `Creating`, then after longer and longer waits, all together. */
@@ -120,13 +123,8 @@ function pullDueAt(group: ContainerGroup): number {
 
 const backOffMs = (failures: number) => Math.min(longestBackOffMs, firstBackOffMs * 2 ** (failures - 1));
 
-function after(
-  { failed }: Pull = {},
-  result: { exitCode: number | null } | { error: string },
-  now: number,
-): Pull {
-  if ('exitCode' in result)
-    return { ...(failed ? { failed } : {}), done: { at: now, exitCode: result.exitCode } };
+function after({ failed }: Pull = {}, result: Run | { error: string }, now: number): Pull {
+  if ('exitCode' in result) return { ...(failed ? { failed } : {}), done: { at: now, ...result } };
   return {
     failed: {
       count: (failed?.count ?? 0) + 1,

@@ -1,7 +1,9 @@
 import type { ArmAccess } from '../arm/access.ts';
 import type { ContainerGroup } from '../world.ts';
+import { instant } from './event.ts';
 import { viewAt } from './life.ts';
-import { containersOf } from './own-life.ts';
+import { allContainersOf } from './own-life.ts';
+import { linesUntil } from './run.ts';
 
 interface Line {
   at: string;
@@ -16,22 +18,37 @@ export function logOf(
   wanted: { tail?: string; timestamps?: string },
   access: ArmAccess,
 ): string {
-  const found = containersOf(group).find(({ name }) => name === container);
-  if (!found)
-    throw access.error(
-      404,
-      'ContainerNotFound',
-      `The container '${container}' was not found in container group '${group.name}'.`,
-    );
-  const { currentState, previousState } = viewAt(group, now).containers[container] ?? {};
-  const state = [currentState, previousState].find(each => each?.startTime !== undefined);
-  const lines = state ? linesOf(container, state) : [];
-  const shown = lines.slice(-Number(wanted.tail || lines.length) || lines.length);
+  const found = allContainersOf(group).find(({ name }) => name.toLowerCase() === container.toLowerCase());
+  if (!found) throw containerNotFound(access, container, group.name);
+  const lines = linesOf(group, found.name, now);
+  const tail = Number(wanted.tail || mostLines);
+  const shown = tail > 0 ? lines.slice(-tail) : lines;
   const stamped = wanted.timestamps?.toLowerCase() === 'true';
   return shown.map(({ at, text }) => `${stamped ? `${at} ` : ''}${text}\n`).join('');
 }
 
-function linesOf(container: string, state: Record<string, unknown>): Line[] {
+export const containerNotFound = (access: ArmAccess, container: string, group: string): Error =>
+  access.error(
+    404,
+    'ContainerNotFound',
+    `The container '${container}' was not found in container group '${group}'.`,
+  );
+
+const mostLines = 1_000;
+
+/** What its run wrote, as far as that is known; else a line for each thing that is known to have happened. */
+function linesOf(group: ContainerGroup, container: string, now: number): Line[] {
+  const { currentState, previousState } = viewAt(group, now).containers[container] ?? {};
+  const state = [currentState, previousState].find(each => each?.startTime !== undefined);
+  if (!state) return [];
+  const begun = Date.parse(String(state.startTime));
+  const end = state.finishTime === undefined ? now : Date.parse(String(state.finishTime));
+  const run = group.life.prescribed ? undefined : group.life.pulls?.[container]?.done;
+  if (!run?.lines) return happened(container, state);
+  return linesUntil(run, end - begun).map(({ afterMs, text }) => ({ at: instant(begun + afterMs), text }));
+}
+
+function happened(container: string, state: Record<string, unknown>): Line[] {
   const begun = String(state.startTime);
   const lines = [
     { at: begun, text: `${container}: started` },

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ArmAccess } from '../arm/access.ts';
 import type { Parts } from '../parts.ts';
 import { type ContainerGroup, lookUp, type Operation } from '../world.ts';
+import { operationVersion } from './api-versions.ts';
 import { findGroup, type GroupParts, groupPath, type OfGroup, provider } from './group-requests.ts';
 import { findImages } from './image-rules.ts';
 import { eventsOf, isTerminal, isTransitioning, type View, viewAt } from './life.ts';
@@ -23,25 +24,37 @@ export function registerOperations(arm: FastifyInstance, all: GroupParts): void 
     },
   );
   arm.post<OfGroup>(`${groupPath}/stop`, async (request, reply) => {
-    const group = findGroup(request, all, 'stop/action');
-    requireSteady(group, all);
-    // A group that has ended is not stopped as well (documented).
-    const { state } = viewAt(group, parts.clock.now());
-    if (state !== 'Succeeded' && state !== 'Failed') {
-      endOperation(group, parts);
-      group.life.stoppedAt = parts.clock.now();
-    }
-    parts.changed();
+    stop(findGroup(request, all, 'stop/action'), all);
     return reply.code(204).send();
   });
-  for (const verb of ['start', 'restart'] as const)
-    arm.post<OfGroup>(`${groupPath}/${verb}`, async (request, reply) => {
-      const operation = await startAgain(findGroup(request, all, `${verb}/action`), all);
-      return reply
-        .code(verb === 'start' ? 202 : 204)
-        .header('azure-asyncoperation', operationUrl(request, operation, access))
-        .send();
-    });
+  arm.post<OfGroup>(`${groupPath}/start`, async (request, reply) => {
+    const group = findGroup(request, all, 'start/action');
+    // What runs has nothing to be started (official examples).
+    if (viewAt(group, parts.clock.now()).state === 'Running') return reply.code(204).send();
+    const operation = await startAgain(group, all);
+    return reply
+      .code(202)
+      .header('azure-asyncoperation', operationUrl(request, operation, access))
+      .send();
+  });
+  arm.post<OfGroup>(`${groupPath}/restart`, async (request, reply) => {
+    const operation = await startAgain(findGroup(request, all, 'restart/action'), all);
+    return reply
+      .code(204)
+      .header('azure-asyncoperation', operationUrl(request, operation, access))
+      .send();
+  });
+}
+
+/** A group that has ended is not stopped as well (documented). */
+function stop(group: ContainerGroup, all: GroupParts): void {
+  const { parts } = all;
+  requireSteady(group, all);
+  const { state } = viewAt(group, parts.clock.now());
+  if (state === 'Succeeded' || state === 'Failed') return;
+  endOperation(group, parts);
+  group.life.stoppedAt = parts.clock.now();
+  parts.changed('containerGroups', group.id.toLowerCase());
 }
 
 /** The images are looked at and pulled again, with the credentials stored then. */
@@ -53,7 +66,7 @@ async function startAgain(group: ContainerGroup, all: GroupParts): Promise<Opera
   const operation = beginOperation(group, parts, group);
   group.life.images = images;
   lives.begin(group);
-  parts.changed();
+  parts.changed('containerGroups', group.id.toLowerCase());
   return operation;
 }
 
@@ -72,11 +85,12 @@ export function transitioning(access: ArmAccess, name: string): Error {
 /** A new operation for what the group does from now on; what it did `before` is over. */
 export function beginOperation(
   group: ContainerGroup,
-  { world, clock }: Parts,
+  parts: Ending,
   before: ContainerGroup | undefined,
 ): Operation {
-  if (before) endOperation(before, { world, clock });
-  forgetOld(world.operations);
+  const { world, clock, changed } = parts;
+  if (before) endOperation(before, parts);
+  forgetOld(parts);
   const startedAt = clock.now();
   const operation: Operation = {
     id: randomUUID(),
@@ -88,28 +102,35 @@ export function beginOperation(
     events: [],
   };
   world.operations[operation.id] = operation;
+  changed('operations', operation.id);
   group.life = { startedAt, operation: operation.id, ip: group.life.ip };
   return operation;
 }
 
+type Ending = Pick<Parts, 'world' | 'clock' | 'changed'>;
+
 /** Keeps what the group's operation came to, for who still asks. */
-export function endOperation(group: ContainerGroup, { world, clock }: Pick<Parts, 'world' | 'clock'>): void {
+export function endOperation(group: ContainerGroup, { world, clock, changed }: Ending): void {
   const operation = lookUp(world.operations, group.life.operation);
   if (!operation || operation.endTime !== undefined) return;
   const view = viewAt(group, clock.now());
   const status = isTerminal(view.provisioningState) ? view.provisioningState : 'Canceled';
   const endTime = new Date(clock.now()).toISOString();
   Object.assign(operation, outcome(view), { status, endTime });
+  changed('operations', operation.id);
 }
 
 const mostKept = 4_000;
 
 /** Nobody asks for the oldest any more. */
-function forgetOld(operations: Record<string, Operation>): void {
+function forgetOld({ world: { operations }, changed }: Ending): void {
   const ids = Object.keys(operations);
   if (ids.length < mostKept) return;
   for (const id of ids.slice(0, mostKept / 2))
-    if (operations[id]?.endTime !== undefined) delete operations[id];
+    if (operations[id]?.endTime !== undefined) {
+      delete operations[id];
+      changed('operations', id);
+    }
 }
 
 function outcome(view: View): Pick<Operation, 'events' | 'error'> {
@@ -145,6 +166,6 @@ export function operationUrl(
   const [certificate, signature, hash] = [1800, 256, 32].map(size => randomBytes(size).toString('base64url'));
   // .NET's ticks of 100 ns since the year 1.
   const ticks = BigInt(Date.now()) * 10_000n + 621_355_968_000_000_000n;
-  const query = `api-version=2018-06-01&t=${ticks}&c=${certificate}&s=${signature}&h=${hash}`;
+  const query = `api-version=${operationVersion}&t=${ticks}&c=${certificate}&s=${signature}&h=${hash}`;
   return access.url(request, `${path}?${query}`);
 }

@@ -1,35 +1,78 @@
 import type { ContainerGroup, Pull } from '../world.ts';
-import { type AciEvent, event, instant } from './event.ts';
+import { containerLife, creatingAfterMs, restarts, startedAfterMs } from './container-life.ts';
 import type { ContainerView, View } from './life.ts';
 import type { StoredContainer, StoredProperties } from './stored.ts';
 
-/** Milliseconds of the emulator's time from PUT to `Creating`, and from pulled to started: quick, in Azure's order. */
-export const creatingAfterMs = 300;
-const startedAfterMs = 300;
-/** How long a job of the demo world works. */
-const jobMs = 300;
-const restartEveryMs = 1_000;
 const provisioningTimeoutMs = 1_800_000;
 
-export const containersOf = ({ properties }: ContainerGroup) =>
-  (properties as StoredProperties).containers ?? [];
+const stored = ({ properties }: ContainerGroup): StoredProperties => properties;
+export const containersOf = (group: ContainerGroup) => stored(group).containers ?? [];
+export const initContainersOf = (group: ContainerGroup) => stored(group).initContainers ?? [];
+export const allContainersOf = (group: ContainerGroup) => [
+  ...initContainersOf(group),
+  ...containersOf(group),
+];
 
-/** The life that Azure gives a group whose images are pulled, or not. */
+/** The life that Azure gives a group whose images are pulled, or not: init containers first, one after another. */
 export function ownView(group: ContainerGroup, now: number): View {
-  const age = now - group.life.startedAt;
-  const containers = Object.fromEntries(
-    containersOf(group).map(container => [container.name, containerView(container, group, now)]),
-  );
-  if (Object.values(containers).every(isSettled))
-    return { provisioningState: 'Succeeded', state: groupState(containers), events: [], containers };
+  const { startedAt } = group.life;
+  const inits = initLives(group, now);
+  const begin = inits.at(-1)?.endsAt ?? startedAt;
+  const apps = containersOf(group).map(each => [each.name, lifeOf(each, group, begin, now).view] as const);
+  const containers = Object.fromEntries([...inits.map(({ name, view }) => [name, view] as const), ...apps]);
   const view: View = { provisioningState: 'Creating', state: 'Pending', events: [], containers };
-  if (age < creatingAfterMs) return { ...view, provisioningState: 'Pending' };
-  if (age < provisioningTimeoutMs) return view;
+  const views = apps.map(([, each]) => each);
+  if (views.every(isSettled)) return { ...view, provisioningState: 'Succeeded', state: groupState(views) };
+  if (now - startedAt < creatingAfterMs) return { ...view, provisioningState: 'Pending' };
+  const broken = inits.find(({ failed }) => failed);
+  if (broken) return { ...view, provisioningState: 'Failed', state: 'Failed', error: initError(broken) };
+  if (now - startedAt < provisioningTimeoutMs) return view;
   return { ...view, provisioningState: 'Failed', error: { code: 'Failed', message: timeoutText(view) } };
+}
+
+interface InitLife {
+  name: string;
+  view: ContainerView;
+  /** When it had done its work, and the next one may start. */
+  endsAt: number;
+  /** It ended in vain, and is not started again. */
+  failed: boolean;
+}
+
+function initLives(group: ContainerGroup, now: number): InitLife[] {
+  let begin = group.life.startedAt;
+  return initContainersOf(group).map(each => {
+    const { view, endsAt, exitCode } = lifeOf(each, group, begin, now);
+    begin = exitCode === 0 ? endsAt : Number.POSITIVE_INFINITY;
+    const ended = exitCode !== null && exitCode !== 0 && now >= endsAt;
+    return { name: each.name, view, endsAt: begin, failed: ended && !restarts(policyOf(group), exitCode) };
+  });
+}
+
+const policyOf = (group: ContainerGroup) => stored(group).restartPolicy ?? 'Always';
+
+/** A container's life, not before `begin`. */
+function lifeOf(container: StoredContainer, group: ContainerGroup, begin: number, now: number) {
+  const { startedAt, pulls, images } = group.life;
+  const pull: Pull = pulls?.[container.name] ?? {};
+  const startsAt = pull.done ? Math.max(pull.done.at, begin) + startedAfterMs : Number.POSITIVE_INFINITY;
+  const isInit = initContainersOf(group).includes(container);
+  // An init container that did its work is not started again, whatever the policy says.
+  const policy = isInit && pull.done?.exitCode === 0 ? 'Never' : policyOf(group);
+  return containerLife({
+    image: images?.[container.name] ?? container.properties.image ?? '',
+    creatingAt: startedAt + creatingAfterMs,
+    ...{ id: `${group.id}/${container.name}/${startedAt}`, pull, startsAt, policy, now },
+  });
 }
 
 const isSettled = ({ currentState, restartCount }: ContainerView) =>
   restartCount > 0 || currentState?.state === 'Running' || currentState?.state === 'Terminated';
+
+const initError = ({ name, view }: InitLife) => ({
+  code: 'Failed',
+  message: `The init container '${name}' terminated with exit code ${view.currentState?.exitCode}.`,
+});
 
 function timeoutText({ containers }: View): string {
   const said = Object.values(containers).flatMap(({ events }) =>
@@ -39,84 +82,8 @@ function timeoutText({ containers }: View): string {
   return [...said, end].join(';');
 }
 
-function groupState(containers: Record<string, ContainerView>): string {
-  const ended = Object.values(containers).map(({ currentState }) => currentState);
+function groupState(views: ContainerView[]): string {
+  const ended = views.map(({ currentState }) => currentState);
   if (ended.some(state => state?.state !== 'Terminated')) return 'Running';
   return ended.every(state => state?.exitCode === 0) ? 'Succeeded' : 'Failed';
-}
-
-function containerView(container: StoredContainer, group: ContainerGroup, now: number): ContainerView {
-  const { startedAt, pulls, images } = group.life;
-  if (now - startedAt < creatingAfterMs) return { restartCount: 0, events: [] };
-  const image = images?.[container.name] ?? container.properties.image ?? '';
-  const pull = pulls?.[container.name] ?? {};
-  const events = pullEvents(image, pull, startedAt + creatingAfterMs);
-  const { done } = pull;
-  const startsAt = done ? done.at + startedAfterMs : Number.POSITIVE_INFINITY;
-  if (!done || now < startsAt) {
-    const detailStatus = pull.failed && !done ? 'ImagePullBackOff' : '';
-    return { restartCount: 0, currentState: { state: 'Waiting', detailStatus }, events };
-  }
-  return startedView(
-    done.exitCode,
-    startsAt,
-    [...events, event('Started', 'Started container', startsAt)],
-    group,
-    now,
-  );
-}
-
-/** ACI tells the digest that it found, though a tag was sent, and an engine's error without its equals signs (recorded traffic). */
-function pullEvents(image: string, { done, failed }: Pull, at: number): AciEvent[] {
-  const tries = (failed?.count ?? 0) + (done ? 1 : 0);
-  const lastAt = done?.at ?? failed?.lastAt ?? at;
-  const events = [event('Pulling', `pulling image "${image}"`, at, { count: Math.max(1, tries), lastAt })];
-  if (failed) {
-    const again = { count: failed.count, lastAt: failed.lastAt };
-    events.push(
-      event('Failed', failed.error, failed.firstAt, { ...again, type: 'Warning' }),
-      event('BackOff', `Back-off pulling image "${image}"`, failed.firstAt, again),
-    );
-  }
-  if (done) events.push(event('Pulled', `Successfully pulled image "${image}"`, done.at));
-  return events;
-}
-
-function startedView(
-  exitCode: number | null,
-  startsAt: number,
-  events: AciEvent[],
-  group: ContainerGroup,
-  now: number,
-): ContainerView {
-  const endsAt = startsAt + jobMs;
-  if (exitCode === null || now < endsAt) {
-    const currentState = { state: 'Running', startTime: instant(startsAt), detailStatus: '' };
-    return { restartCount: 0, currentState, events };
-  }
-  const { restartPolicy = 'Always' } = group.properties as StoredProperties;
-  const ended = endedState(exitCode, startsAt, endsAt);
-  const restarts = restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && exitCode !== 0);
-  if (!restarts) return { restartCount: 0, currentState: ended, events };
-  const restartCount = 1 + Math.floor((now - endsAt) / restartEveryMs);
-  const lastAt = endsAt + (restartCount - 1) * restartEveryMs;
-  return {
-    restartCount,
-    currentState: { state: 'Waiting', detailStatus: 'CrashLoopBackOff: Back-off 10s restarting failed' },
-    previousState: ended,
-    events: [
-      ...events,
-      event('BackOff', 'Back-off restarting failed container', endsAt, { count: restartCount, lastAt }),
-    ],
-  };
-}
-
-function endedState(exitCode: number, startsAt: number, endsAt: number): Record<string, unknown> {
-  return {
-    state: 'Terminated',
-    startTime: instant(startsAt),
-    exitCode,
-    finishTime: instant(endsAt),
-    detailStatus: exitCode === 0 ? 'Completed' : 'Error',
-  };
 }

@@ -7,7 +7,16 @@ import { signIn } from './pull-sign-in.ts';
 import type { StoredCredential, StoredProperties } from './stored.ts';
 
 /** What asking the registry for an image came to. */
-export type Look = { ok: true; digest: string; exitCode: number | null } | PullProblem;
+export type Look = Found | PullProblem;
+
+export interface Found {
+  ok: true;
+  digest: string;
+  /** How its containers end, where its label says so. */
+  exitCode: number | null;
+  /** What it runs where the container does not say. */
+  command: string[];
+}
 
 export interface Puller {
   look(image: string, group: Pick<ContainerGroup, 'identity' | 'properties'>): Promise<Look>;
@@ -24,8 +33,7 @@ export function createPuller(parts: PullerParts): Puller {
     async look(image, group) {
       const reference = parseImage(image);
       if (!reference) return { ok: false, why: 'inaccessible', host: '', text: 'invalid reference format' };
-      if (parts.tier === 'simulated')
-        return { ok: true, digest: digestOf(Buffer.from(image)), exitCode: null };
+      if (parts.tier === 'simulated') return simulated(reference);
       const { imageRegistryCredentials = [], osType = 'Linux' } = group.properties as StoredProperties;
       const credential = imageRegistryCredentials.find(({ server = '' }) =>
         isServerOf(server, reference.host),
@@ -38,6 +46,25 @@ export function createPuller(parts: PullerParts): Puller {
     },
   };
 }
+
+/** Every image exists; what runs in those that everybody knows is known too. */
+function simulated({ host, repository, reference }: ImageReference): Found {
+  const digest = digestOf(Buffer.from(`${host}/${repository}:${reference}`));
+  return {
+    ok: true,
+    digest,
+    exitCode: null,
+    command: knownCommands[repository.split('/').at(-1) ?? ''] ?? [],
+  };
+}
+
+const knownCommands: Record<string, string[]> = {
+  alpine: ['/bin/sh'],
+  bash: ['bash'],
+  busybox: ['sh'],
+  debian: ['bash'],
+  ubuntu: ['/bin/bash'],
+};
 
 const accept = [
   'application/vnd.oci.image.index.v1+json',
@@ -76,7 +103,7 @@ interface Manifest {
 interface Config {
   os?: string;
   architecture?: string;
-  config?: { Labels?: Record<string, string> };
+  config?: { Labels?: Record<string, string>; Entrypoint?: string[] | null; Cmd?: string[] | null };
 }
 
 async function examine(
@@ -99,7 +126,8 @@ async function examine(
   const config = await readConfig(manifest, get);
   if ((config.os ?? os) !== os || (config.architecture ?? 'amd64') !== 'amd64') return noPlatform(os, host);
   const exitCode = config.config?.Labels?.[exitCodeLabel];
-  return { ok: true, digest, exitCode: exitCode === undefined ? null : Number(exitCode) };
+  const command = [...(config.config?.Entrypoint ?? []), ...(config.config?.Cmd ?? [])];
+  return { ok: true, digest, exitCode: exitCode === undefined ? null : Number(exitCode), command };
 }
 
 /** Some registries keep blobs on another host, which is not followed: then the config says nothing. */

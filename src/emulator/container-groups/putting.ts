@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ArmAccess } from '../arm/access.ts';
 import { normaliseLocation } from '../arm/subscriptions.ts';
 import { type ContainerGroup, lookUp } from '../world.ts';
 import { type GroupParts, groupPath, idOf, type OfGroup, provider, show } from './group-requests.ts';
 import { findImages } from './image-rules.ts';
 import { isTransitioning, viewAt } from './life.ts';
 import { attachIdentities, checkLinks } from './links.ts';
-import { containerGroup, readMembers, UnreadableBody } from './members.ts';
+import { requireRegion } from './locations.ts';
+import { containerGroup } from './members.ts';
 import { beginOperation, operationUrl, transitioning } from './operations.ts';
+import { readBody } from './read-body.ts';
 import { tellRemaining } from './remaining.ts';
 import { checkDraft, checkRoom } from './rules.ts';
 
@@ -42,22 +43,23 @@ async function putGroup(
   const draft = readDraft(request, all, before);
   checkDraft(draft, before, access.apiVersion(request), access.error);
   checkLinks(request, draft, parts, access);
-  const prescribed = lives.take(draft.name);
-  const images = prescribed ? {} : await findImages(draft, puller, access.error);
+  const told = lives.next(draft.name);
+  const images = told?.pull === false ? {} : await findImages(draft, puller, access.error);
   checkRoom(draft, world, access.error);
 
   const present = lookUp(world.containerGroups, id);
   const operation = beginOperation(draft, parts, present);
-  Object.assign(draft.life, prescribed ? { prescribed } : { images });
+  Object.assign(draft.life, { images }, told ? { prescribed: told.steps } : {});
+  lives.taken(told);
   world.containerGroups[id] = draft;
-  attachIdentities(world, draft);
+  attachIdentities(parts, draft);
   lives.begin(draft);
-  parts.changed();
+  parts.changed('containerGroups', id);
   tellRemaining(reply, 'writes');
   return reply
     .code(present ? 200 : 201)
     .header('azure-asyncoperation', operationUrl(request, operation, access))
-    .send(show(request, draft, all));
+    .send(show(request, draft, all, present ? 'one' : 'created'));
 }
 
 function readDraft(
@@ -66,18 +68,20 @@ function readDraft(
   present: ContainerGroup | undefined,
 ): ContainerGroup {
   const { subscription, group, name } = request.params;
-  const body: Partial<ContainerGroup> = readBody(request, access);
-  const { location = present?.location ?? '', tags = {}, identity, zones, properties = {} } = body;
+  const body: Partial<ContainerGroup> = readBody(request, containerGroup, access);
+  const { location = present?.location ?? '', tags, identity, zones, properties = {} } = body;
   if (!location)
     throw access.error(400, 'LocationRequired', 'The location property is required for this definition.');
+  const region = normaliseLocation(location);
+  requireRegion(region, 'containerGroups', access);
   return {
     id: present?.id ?? idOf(request.params),
     name: present?.name ?? name,
     resourceGroup: group,
     subscriptionId: subscription,
-    location: normaliseLocation(location),
-    tags,
+    location: region,
     properties,
+    ...(tags ? { tags } : {}),
     ...(zones ? { zones } : {}),
     ...(identity && identity.type !== 'None' ? { identity } : {}),
     life: {
@@ -86,19 +90,4 @@ function readDraft(
       ip: present?.life.ip ?? `20.${[...randomBytes(3)].join('.')}`,
     },
   };
-}
-
-function readBody(request: FastifyRequest, access: ArmAccess): Record<string, unknown> {
-  try {
-    return readMembers(request.body ?? {}, containerGroup, access.apiVersion(request));
-  } catch (error) {
-    if (!(error instanceof UnreadableBody)) throw error;
-    // The position is that in the body as the SDKs write it.
-    const position = JSON.stringify(request.body).indexOf(`"${error.near}"`) + error.near.length + 3;
-    throw access.error(
-      400,
-      'InvalidRequestContent',
-      `The request content was invalid and could not be deserialized: '${error.message}, line 1, position ${position}.'.`,
-    );
-  }
 }

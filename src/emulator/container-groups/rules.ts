@@ -1,9 +1,11 @@
 import type { ContainerGroup, World } from '../world.ts';
+import { isSince } from './api-versions.ts';
 import { checkCredentials } from './credential-rules.ts';
+import { fqdnOf } from './dns-name.ts';
 import { type Draft, propertiesOf, type Refuse } from './draft.ts';
-import type { StoredProperties } from './stored.ts';
-
-const limits = { groups: 1_000, cores: 1_000 };
+import { checkQuotas } from './quota.ts';
+import { fullRegion } from './regions.ts';
+import type { StoredContainer, StoredProperties } from './stored.ts';
 
 /** Everything that Azure refuses before it looks at an image, with Azure's codes and words, misspelt ones included. */
 export function checkDraft(
@@ -12,25 +14,41 @@ export function checkDraft(
   version: string,
   refuse: Refuse,
 ): void {
-  checkContainers(draft, version, refuse);
+  checkGroup(draft, version, refuse);
+  for (const container of propertiesOf(draft).containers ?? []) checkContainer(container, draft, refuse);
   checkCredentials(draft, version, refuse);
   if (present) checkUpdate(draft, present, refuse);
 }
 
-/** What depends on the other groups there are: it holds at the moment when the group is made. */
+/** What depends on the region and the other groups there: it holds at the moment when the group is made. */
 export function checkRoom(draft: Draft, world: World, refuse: Refuse): void {
-  checkQuota(draft, world, refuse);
+  checkQuotas(draft, world, refuse);
   checkDnsLabel(draft, world, refuse);
+  if (draft.location === fullRegion) throw refuse(409, 'ServiceUnavailable', noRoom(draft));
 }
 
-function checkContainers(draft: Draft, version: string, refuse: Refuse): void {
-  const { containers = [], osType = version.slice(0, 10) < '2024-05-01' ? '' : 'Linux' } =
-    propertiesOf(draft);
+function checkGroup(draft: Draft, version: string, refuse: Refuse): void {
+  const { containers = [], provisioningTimeoutInSeconds, ...properties } = propertiesOf(draft);
+  const { osType = isSince(version, '2024-05-01') ? 'Linux' : '' } = properties;
   if (!/^(?:linux|windows)$/i.test(osType))
     throw refuse(
       400,
       'InvalidOsType',
       `The 'osType' for container group '${osType === '' ? '<null>' : draft.name}' is invalid. The value must be one of 'Windows,Linux'.`,
+    );
+  // Later versions take it (documentation of 2026).
+  if (draft.identity && /^windows$/i.test(osType) && !isSince(version, '2025-09-01'))
+    throw refuse(
+      400,
+      'IdentityNotSupportedOnWindows',
+      'Managed service identity is not supported for Windows container groups.',
+    );
+  // Azure answers it, and does not take it back.
+  if (provisioningTimeoutInSeconds !== undefined)
+    throw refuse(
+      400,
+      'CustomProvisioningTimeoutInSecondsNotSuppported',
+      `The custom provisioning timeout in seconds is not supported for container group '${draft.name}'.`,
     );
   if (containers.length === 0)
     throw refuse(
@@ -38,37 +56,39 @@ function checkContainers(draft: Draft, version: string, refuse: Refuse): void {
       'MissingRequiredProperty',
       `The container group '${draft.name}' must have at least one container.`,
     );
-  for (const { name, properties } of containers) {
-    if (!/^[a-z0-9](?:-?[a-z0-9])*$/.test(name ?? '') || name.length > 63)
-      throw refuse(
-        400,
-        'InvalidContainerName',
-        `The container name '${name}' in container group '${draft.name}' is invalid. The name must be between 1 and 63 characters long, of lower-case letters, numbers and hyphens.`,
-      );
-    if (!properties?.image)
-      throw refuse(
-        400,
-        'MissingImage',
-        `The image is not specified in container '${name}' of container group '${draft.name}'.`,
-      );
-    const requests = properties.resources?.requests;
-    if (!requests?.cpu || !requests.memoryInGB)
-      throw refuse(
-        400,
-        'ResourceRequestsNotSpecified',
-        `The resource requests are not specified in container '${name}' of contain group '${draft.name}'. Both memory and CPU requests are required since API version '2017-07-01-preview'.`,
-      );
-  }
+}
+
+function checkContainer({ name, properties }: StoredContainer, draft: Draft, refuse: Refuse): void {
+  if (!/^[a-z0-9](?:-?[a-z0-9])*$/.test(name ?? '') || name.length > 63)
+    throw refuse(
+      400,
+      'InvalidContainerName',
+      `The container name '${name}' in container group '${draft.name}' is invalid. The name must be between 1 and 63 characters long, of lower-case letters, numbers and hyphens.`,
+    );
+  if (!properties?.image)
+    throw refuse(
+      400,
+      'MissingImage',
+      `The image is not specified in container '${name}' of container group '${draft.name}'.`,
+    );
+  const requests = properties.resources?.requests;
+  if (!requests?.cpu || !requests.memoryInGB)
+    throw refuse(
+      400,
+      'ResourceRequestsNotSpecified',
+      `The resource requests are not specified in container '${name}' of contain group '${draft.name}'. Both memory and CPU requests are required since API version '2017-07-01-preview'.`,
+    );
 }
 
 /** What cannot be changed in place. */
 function checkUpdate(draft: Draft, present: ContainerGroup, refuse: Refuse): void {
-  const fixed = ({ osType, restartPolicy, subnetIds, containers = [] }: StoredProperties) =>
+  const fixed = ({ osType = 'Linux', restartPolicy = 'Always', ...others }: StoredProperties) =>
     JSON.stringify([
-      osType?.toLowerCase(),
-      restartPolicy ?? 'Always',
-      subnetIds,
-      containers.map(({ name, properties }) => [name, properties.resources]),
+      osType.toLowerCase(),
+      restartPolicy.toLowerCase(),
+      others.subnetIds,
+      others.networkProfile,
+      others.containers?.map(({ name, properties }) => [name, properties.resources]),
     ]);
   if (draft.location !== present.location)
     throw refuse(
@@ -84,29 +104,7 @@ function checkUpdate(draft: Draft, present: ContainerGroup, refuse: Refuse): voi
   );
 }
 
-const coresOf = ({ containers = [] }: StoredProperties) =>
-  containers.reduce((sum, { properties }) => sum + (properties.resources?.requests?.cpu ?? 0), 0);
-
-function checkQuota(draft: Draft, { containerGroups }: World, refuse: Refuse): void {
-  const others = Object.values(containerGroups).filter(
-    group =>
-      group.subscriptionId === draft.subscriptionId &&
-      group.location === draft.location &&
-      group.id.toLowerCase() !== draft.id.toLowerCase(),
-  );
-  const cores = others.reduce((sum, group) => sum + coresOf(propertiesOf(group)), 0);
-  const asked = coresOf(propertiesOf(draft));
-  const exceeded = (quota: string, limit: number, usage: number, requested: number) =>
-    refuse(
-      400,
-      'ContainerGroupQuotaReached',
-      `Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '${quota}' exceeded in region '${draft.location}'. Limit: '${limit}', Usage: '${usage}' Requested: '${requested}'.`,
-    );
-  if (others.length + 1 > limits.groups) throw exceeded('ContainerGroups', limits.groups, others.length, 1);
-  if (cores + asked > limits.cores) throw exceeded('StandardCores', limits.cores, cores, asked);
-}
-
-function checkDnsLabel(draft: Draft, { containerGroups }: World, refuse: Refuse): void {
+function checkDnsLabel(draft: Draft, { containerGroups, tenantId }: World, refuse: Refuse): void {
   const label = propertiesOf(draft).ipAddress?.dnsNameLabel;
   if (label === undefined) return;
   if (!/^[a-z](?:[a-z0-9-]{3,61})[a-z0-9]$/.test(label))
@@ -115,11 +113,9 @@ function checkDnsLabel(draft: Draft, { containerGroups }: World, refuse: Refuse)
       'InvalidDnsNameLabel',
       `The DNS name label '${label}' in container group '${draft.name}' is invalid. It can contain only lowercase letters, numbers and hyphens. The first character must be a letter. The last character must be a letter or number. The value must be between 5 and 63 characters long.`,
     );
+  const name = fqdnOf(draft, tenantId);
   const holder = Object.values(containerGroups).find(
-    group =>
-      group.location === draft.location &&
-      propertiesOf(group).ipAddress?.dnsNameLabel === label &&
-      group.id.toLowerCase() !== draft.id.toLowerCase(),
+    group => fqdnOf(group, tenantId) === name && group.id.toLowerCase() !== draft.id.toLowerCase(),
   );
   if (holder)
     throw refuse(
@@ -127,4 +123,12 @@ function checkDnsLabel(draft: Draft, { containerGroups }: World, refuse: Refuse)
       'DnsNameLabelAlreadyTaken',
       `The DNS name label '${label}' in container group '${draft.name}' is not available. Try using a different label.`,
     );
+}
+
+function noRoom({ location, properties }: Draft): string {
+  const { containers = [], osType = 'Linux', subnetIds = [] } = propertiesOf({ properties });
+  const total = (amount: 'cpu' | 'memoryInGB') =>
+    containers.reduce((sum, each) => sum + (each.properties.resources?.requests?.[amount] ?? 0), 0);
+  const network = subnetIds.length > 0 ? ' virtual network' : '';
+  return `The requested resource is not available in the location '${location}' at this moment. Please retry with a different resource request or in another location. Resource requested: '${total('cpu')}' CPU '${total('memoryInGB')}' GB memory '${osType}' OS${network}`;
 }

@@ -1,12 +1,23 @@
 import { createReader, type Reader } from '../control/reader.ts';
 import type { LifeStep } from '../world.ts';
 
+export interface ToldLife {
+  group: string;
+  steps: LifeStep[];
+  /** Whether PUT looks at the images first, as it does without a prescribed life. */
+  pull: boolean;
+}
+
 /** Reads the body of `POST /_emulator/lives`; throws a sentence that names the place. */
-export function readLife(description: unknown): { group: string; steps: LifeStep[] } {
+export function readLife(description: unknown): ToldLife {
   const reader = createReader(description, '');
   const steps = reader.each('steps').map(readStep);
   if (steps.length === 0) throw new Error("'steps' is a list of at least one");
-  return { group: reader.text('group'), steps: steps.sort((left, right) => left.afterMs - right.afterMs) };
+  return {
+    group: reader.text('group'),
+    steps: steps.sort((left, right) => left.afterMs - right.afterMs),
+    pull: reader.flag('pull', true),
+  };
 }
 
 function readStep(reader: Reader): LifeStep {

@@ -1,0 +1,87 @@
+import type { Run } from '../world.ts';
+
+type Line = NonNullable<Run['lines']>[number];
+
+/** How long a job works whose length nobody knows. */
+const jobMs = 300;
+
+/**
+ * The run that follows from how an image says it ends, and else from the command: a shell's line is followed as far as
+ * it echoes, sleeps, loops and exits; any other program runs on, except in an init container, which works and ends.
+ */
+export function runOf(
+  command: readonly string[] | undefined,
+  labelled: number | null,
+  kind: 'app' | 'init',
+): Run {
+  if (labelled !== null) return { exitCode: labelled, lastsMs: jobMs };
+  return (
+    followed(command ?? []) ??
+    (kind === 'init' ? { exitCode: 0, lastsMs: jobMs } : { exitCode: null, lastsMs: 0 })
+  );
+}
+
+const shells = /^(?:\/(?:usr\/)?bin\/)?(?:sh|ash|bash|dash)$/;
+
+function followed(command: readonly string[]): Run | undefined {
+  const [program = '', option = '', script = ''] = command;
+  if (shells.test(program)) {
+    if (/^-\w*c$/.test(option)) return followScript(script);
+    // Without a terminal a shell reads the end of its input, and ends.
+    return command.length === 1 ? { exitCode: 0, lastsMs: jobMs, lines: [] } : undefined;
+  }
+  return /^(?:echo|sleep|true|false)$/.test(program) ? followScript(command.join(' ')) : undefined;
+}
+
+const wordsOfLoops = new Set(['do', 'done', 'then', 'fi']);
+
+/** Undefined where it has a word that is not followed. */
+function followScript(script: string): Run | undefined {
+  const statements = script
+    .split(/;|&&|\n|\b(?=do\b)|(?<=\bdo)\s/)
+    .map(each => each.trim())
+    .filter(Boolean);
+  const run: Run & { lines: Line[]; lastsMs: number } = { exitCode: 0, lastsMs: 0, lines: [] };
+  let loopFrom: number | undefined;
+  for (const statement of statements) {
+    const [word = '', ...rest] = statement.split(/\s+/);
+    const argument = rest.join(' ');
+    if (/^(?:while|until)$/.test(word)) {
+      if (!/^(?:true|:|\[ ?1 ?\])$/.test(argument)) return undefined;
+      loopFrom = run.lastsMs;
+    } else if (word === 'done') {
+      // A shell that finds a word out of place says so, and ends with 2.
+      if (loopFrom === undefined) return { exitCode: 2, lastsMs: jobMs, lines: syntaxError(word) };
+      const everyMs = Math.max(run.lastsMs - loopFrom, 1_000);
+      return { ...run, exitCode: null, loop: { fromMs: loopFrom, everyMs } };
+    } else if (word === 'echo') run.lines.push({ afterMs: run.lastsMs, text: unquoted(argument) });
+    else if (word === 'sleep' && /^\d+(?:\.\d+)?s?$/.test(argument))
+      run.lastsMs += Number.parseFloat(argument) * 1_000;
+    else if (word === 'exit') return { ...run, exitCode: Number(argument) || 0 };
+    else if (word === 'false') run.exitCode = 1;
+    else if (word === 'true') run.exitCode = 0;
+    else if (!wordsOfLoops.has(word)) return undefined;
+  }
+  return loopFrom === undefined
+    ? { ...run, lastsMs: run.lastsMs || jobMs }
+    : { exitCode: 2, lastsMs: jobMs, lines: syntaxError('end of file') };
+}
+
+const syntaxError = (word: string): Line[] => [
+  { afterMs: 0, text: `sh: syntax error: unexpected "${word}"` },
+];
+
+const unquoted = (text: string) => text.replace(/^(["'])(.*)\1$/, '$2');
+
+/** What a run has written `forMs` after its start, the newest last, of loops no more than the last thousand lines. */
+export function linesUntil({ lines = [], loop }: Run, forMs: number): Line[] {
+  const first = lines.filter(({ afterMs }) => afterMs <= forMs);
+  if (!loop) return first;
+  const again = lines.filter(({ afterMs }) => afterMs >= loop.fromMs);
+  const turns = Math.max(0, Math.floor((forMs - loop.fromMs) / loop.everyMs));
+  const from = Math.max(1, turns - 1_000);
+  const repeated = Array.from({ length: Math.max(0, turns - from + 1) }, (_, index) =>
+    again.map(({ afterMs, text }) => ({ afterMs: afterMs + (from + index) * loop.everyMs, text })),
+  ).flat();
+  return [...first, ...repeated.filter(({ afterMs }) => afterMs <= forMs)].slice(-1_000);
+}
