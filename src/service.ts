@@ -10,7 +10,9 @@ import { createVault } from './azure/vault.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createAdvance } from './deployments/advance.ts';
+import { createCredentialList } from './deployments/credential-list.ts';
 import { createDeployments } from './deployments/deployments.ts';
+import { createOptions } from './deployments/options.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/auth.ts';
@@ -123,6 +125,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       audit,
       refusals,
       deployments: createDeployments({ store, watch, policy, clock }),
+      optionsOf: createOptions({ used: store.used, policy, clock }),
+      listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),
       readiness: {
         checks: async () => ({
           store: await database.ready(),

@@ -17,6 +17,8 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
       waitForFirstStage: uncalled,
       waitForEnd: uncalled,
     },
+    optionsOf: uncalled,
+    listCredentials: uncalled,
     rateLimits: { spend() {} },
     audit: { list: uncalled },
     refusals: { record: uncalled, flush: uncalled, close: uncalled },

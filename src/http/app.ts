@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { ListCredentials } from '../deployments/credential-list.ts';
 import type { Deployments } from '../deployments/deployments.ts';
+import type { OptionsOf } from '../deployments/options.ts';
 import type { Log } from '../log.ts';
 import { AuditPage, AuditRecord } from '../schemas/audit.ts';
+import { Credential, CredentialList } from '../schemas/credential.ts';
 import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
 import { Failure } from '../schemas/failure.ts';
+import { Options } from '../schemas/options.ts';
 import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
@@ -12,11 +16,13 @@ import type { AuditStore } from '../store/audit.ts';
 import { requireSignIn } from './access.ts';
 import { registerAudit } from './audit.ts';
 import type { Authenticator } from './auth.ts';
+import { registerCredentials } from './credentials.ts';
 import { registerDeployments } from './deployments.ts';
 import { openDocs, registerDocs } from './docs.ts';
 import { type Readiness, registerHealth } from './health.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
+import { registerOptions } from './options.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
@@ -28,6 +34,8 @@ export interface AppParts {
   authenticator: Pick<Authenticator, 'authenticate'>;
   rateLimits: RateLimits;
   deployments: Deployments;
+  optionsOf: OptionsOf;
+  listCredentials: ListCredentials;
   audit: Pick<AuditStore, 'list'>;
   refusals: Refusals;
   readiness: Readiness;
@@ -78,6 +86,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     Me,
     AuditRecord,
     AuditPage,
+    Options,
+    Credential,
+    CredentialList,
   ])
     app.addSchema(schema);
   openDocs(app);
@@ -88,6 +99,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerHealth(app, parts.readiness);
     registerDeployments(app, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
+    registerOptions(app, parts.optionsOf);
+    registerCredentials(app, parts.listCredentials);
     registerAudit(app, parts.audit);
   });
   await app.ready();

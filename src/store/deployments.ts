@@ -8,6 +8,7 @@ import { listEvents, type NewEvent } from './events.ts';
 import type { ListFilter } from './filters.ts';
 import type { Claim, Jobs } from './jobs.ts';
 import { findOperation } from './operations.ts';
+import { type QuotaUse, usedQuota } from './quota.ts';
 import { findDeployment, listDeployments, loadRow } from './reading.ts';
 import { drop, settle } from './settling.ts';
 import type { DeploymentsTable } from './tables.ts';
@@ -67,6 +68,8 @@ export interface DeploymentStore {
     id: string,
     page: { after: number; size: number },
   ): Promise<{ value: Event[]; more: boolean }>;
+  /** What a team has now of what its quota counts. */
+  used(team: string, now: Date): Promise<QuotaUse>;
   load(id: string): Promise<DeploymentRow | null>;
   /**
    * Saves a move, fenced by the claim: throws `ClaimLost`, and writes nothing, where another worker has it. Where a change
@@ -88,6 +91,7 @@ export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentS
     list: (teams, filter, page) => asReader(db, teams, trx => listDeployments(trx, teams, filter, page)),
     findOperation: (teams, id) => asReader(db, teams, trx => findOperation(trx, teams, id)),
     events: (teams, id, page) => asReader(db, teams, trx => listEvents(trx, teams, id, page)),
+    used: (team, now) => asReader(db, [team], trx => usedQuota(trx, team, now)),
     load: id => asWorker(db, trx => loadRow(trx, id)),
     settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),
     drop: (claim, row) => drop(db, jobs, claim, row),

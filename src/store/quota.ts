@@ -16,6 +16,8 @@ export interface QuotaExceeded {
   used: number;
 }
 
+export type QuotaUse = Required<Quota>;
+
 interface Ask {
   team: string;
   size: { cpu: number; memoryInGB: number };
@@ -30,7 +32,8 @@ const rounding = 1e-6;
 
 /** A sum over live rows: nothing to give back, so nothing can leak. Exact only under the lock on the team. */
 export async function exceededQuota(db: Kysely<Tables>, ask: Ask): Promise<QuotaExceeded | null> {
-  const used = { ...(await sumLive(db, ask)), deploysPerHour: await countRecent(db, ask) };
+  const deploysPerHour = ask.quota.deploysPerHour === undefined ? 0 : await countRecent(db, ask);
+  const used = { ...(await sumLive(db, ask)), deploysPerHour };
   const asked = { groups: 1, ...ask.size, deploysPerHour: 1 };
   for (const which of kinds) {
     const limit = ask.quota[which];
@@ -40,7 +43,12 @@ export async function exceededQuota(db: Kysely<Tables>, ask: Ask): Promise<Quota
   return null;
 }
 
-async function sumLive(db: Kysely<Tables>, { team }: Ask) {
+/** What a team has now, as its quota counts it. */
+export async function usedQuota(db: Kysely<Tables>, team: string, now: Date): Promise<QuotaUse> {
+  return { ...(await sumLive(db, { team })), deploysPerHour: await countRecent(db, { team, now }) };
+}
+
+async function sumLive(db: Kysely<Tables>, { team }: Pick<Ask, 'team'>) {
   const { groups, cpu, memory } = await db
     .selectFrom('deployments')
     .select([
@@ -54,8 +62,7 @@ async function sumLive(db: Kysely<Tables>, { team }: Ask) {
   return { groups, cpu, memoryInGB: memory };
 }
 
-async function countRecent(db: Kysely<Tables>, { team, quota, now }: Ask): Promise<number> {
-  if (quota.deploysPerHour === undefined) return 0;
+async function countRecent(db: Kysely<Tables>, { team, now }: Pick<Ask, 'team' | 'now'>): Promise<number> {
   const hourAgo = new Date(now.getTime() - 3_600_000);
   const { recent } = await db
     .selectFrom('deployments')

@@ -108,6 +108,8 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       waitForEnd: async () => change,
       ...heart,
     },
+    optionsOf: () => Promise.reject(new Error('not asked')),
+    listCredentials: () => Promise.reject(new Error('not asked')),
     rateLimits: { spend() {} },
     audit: { list: async () => ({ value: [] }) },
     refusals: { record: async () => {}, flush: async () => {}, close: async () => {} },

@@ -21,7 +21,7 @@ export function* containerErrors(spec: DeploymentRequest): Generator<ErrorDetail
   }
 }
 
-const mostContainers = 60;
+export const mostContainers = 60;
 
 function* nameErrors({ containers, initContainers = [] }: DeploymentRequest): Generator<ErrorDetail> {
   const places: [string, string | undefined][] = [

@@ -57,11 +57,11 @@ function* addressErrors({ ipAddress, subnetIds, dnsConfig }: DeploymentRequest):
   if (dnsConfig && !subnetIds) yield { pointer: '/dnsConfig', detail: 'needs a subnet: give subnetIds' };
 }
 
-const most = { cpu: 31, memoryInGB: 240 };
+export const mostOfGroup = { cpu: 31, memoryInGB: 240 };
 const mostOfSpot = { cpu: 4, memoryInGB: 16 };
 
 function* sizeErrors({ containers, priority }: DeploymentRequest): Generator<ErrorDetail> {
-  const limits = priority === 'Spot' ? mostOfSpot : most;
+  const limits = priority === 'Spot' ? mostOfSpot : mostOfGroup;
   for (const amount of ['cpu', 'memoryInGB'] as const) {
     const sum = containers.reduce((total, { resources }) => total + (resources?.requests[amount] ?? 0), 0);
     if (Math.round(sum * 1000) > limits[amount] * 1000)
