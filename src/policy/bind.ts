@@ -49,7 +49,7 @@ export function bind(
   const name = `Secret '${planned.secretName}' (version ${properties.version})`;
   const fromPolicy = writtenFor(policy, planned);
   const ownersBind = policy.vaults?.[planned.vault.name]?.ownersBind === true;
-  const fromTags = ownersBind ? readTags(properties.tags) : null;
+  const fromTags = ownersBind ? readTags(properties.tags, fromPolicy?.registry) : null;
   const statements = [fromPolicy, fromTags].filter(statement => statement !== null);
   // Where tags do not count, those of a version before explain nothing.
   if (statements.length === 0)
@@ -122,12 +122,15 @@ function mismatchOf({ registry, repositories }: Statement, planned: PlannedSecre
 
 const notBound = (detail: string): Bound => ({ bound: false, code: 'CredentialNotBoundToRegistry', detail });
 
-/** What the tags of a secret bind it to; null where they say nothing. */
-export function readTags(tags: Record<string, string>): Statement | null {
-  const registry = tags['slipway-registry'];
-  if (!registry) return null;
+/**
+ * What the tags of a secret bind it to; null where they say nothing. Those that name no registry speak of the one that
+ * policy binds it to: whoever narrows the repositories there means it.
+ */
+export function readTags(tags: Record<string, string>, bound?: string): Statement | null {
+  const username = tags['slipway-username'] || null;
   const repositories = tags['slipway-repositories']?.split(/[\s,]+/).filter(Boolean) ?? null;
-  return { registry, username: tags['slipway-username'] || null, repositories };
+  const registry = tags['slipway-registry'] || (username || repositories ? bound : undefined);
+  return registry ? { registry, username, repositories } : null;
 }
 
 /** Tags belong to a version: one stored without them is unbound, which nobody expects. */

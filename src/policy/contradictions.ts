@@ -23,6 +23,8 @@ export function* findContradictions(policy: Policy): Generator<Contradiction> {
   yield* badSubnets(policy);
   yield* findIssuerContradictions(policy);
   yield* namedTwice(policy);
+  yield* sameVaults(policy);
+  yield* boundForWorkloads(policy);
   yield* otherSpellings(policy);
   for (const [index, { vault }] of (policy.bindings ?? []).entries())
     if (!has(policy.vaults, vault))
@@ -48,6 +50,28 @@ function* namedTwice({ issuers, bindings = [] }: Policy): Generator<Contradictio
     for (const [index, name] of names.entries())
       if (names.indexOf(name) < index)
         yield { pointer: `/${list}/${index}`, message: `is a second entry for '${name}'` };
+}
+
+/** Under a second name nothing would be bound that is bound under the first. */
+function* sameVaults({ vaults = {} }: Policy): Generator<Contradiction> {
+  const first = new Map<string, string>();
+  for (const [name, { url }] of Object.entries(vaults)) {
+    const known = first.get(url.replace(/\/$/, ''));
+    if (known !== undefined)
+      yield { pointer: `/vaults/${name}/url`, message: `is that of vault '${known}': give it one name` };
+    else first.set(url.replace(/\/$/, ''), name);
+  }
+}
+
+/** What is bound to a registry is a registry's password: a workload that is given it could read it. */
+function* boundForWorkloads({ teams, bindings = [] }: Policy): Generator<Contradiction> {
+  for (const [index, { vault, secret }] of bindings.entries())
+    for (const [name, { vaults = [], workloadSecrets = [] }] of Object.entries(teams))
+      if (vaults.includes(vault) && matchesSecret(workloadSecrets, secret))
+        yield {
+          pointer: `/bindings/${index}`,
+          message: `binds '${secret}', which is a workload secret of team '${name}'`,
+        };
 }
 
 /** Requests are compared in the one form of a registry's name: an entry in another would never match. */
