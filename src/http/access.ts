@@ -38,8 +38,11 @@ export function requireSignIn(
     requireGrant(caller);
     request.caller = askingAs(caller, request.headers);
     // A token that was refused has cost nobody's budget.
-    limits.spend(request, reply, request.caller);
+    limits.spend(request, reply, request.caller, 'head');
     if (permission !== 'signedIn') requirePermission(request.caller, permission);
+  });
+  app.addHook('preValidation', async (request, reply) => {
+    if (request.caller) limits.spend(request, reply, request.caller, 'body');
   });
 }
 

@@ -6,8 +6,11 @@ import type { Caller } from '../schemas/principal.ts';
 
 /** Limits what teams ask in a minute. Each replica counts for itself: the store is not written to for a read. */
 export interface RateLimits {
-  /** Takes one request from a team's budget and tells what is left of it; throws `RateLimited` where nothing is. */
-  spend(request: FastifyRequest, reply: FastifyReply, caller: Caller): void;
+  /**
+   * Takes one request from a team's budget and tells what is left of it; throws `RateLimited` where nothing is. Asked
+   * before the body is read, and after: where the caller is in several teams the body may say which of them pays.
+   */
+  spend(request: FastifyRequest, reply: FastifyReply, caller: Caller, read: 'head' | 'body'): void;
 }
 
 interface RateLimitParts {
@@ -35,10 +38,14 @@ export function createRateLimits({ rateOf, clock }: RateLimitParts): RateLimits 
   const windows = new Map<string, Window>();
 
   return {
-    spend(request, reply, caller) {
+    spend(request, reply, caller, read) {
+      const teams = candidates(request, caller);
+      const isSaidInBody = teams.length > 1 && ['POST', 'PUT', 'PATCH'].includes(request.method);
+      if (isSaidInBody !== (read === 'body')) return;
       const now = clock.now().getTime();
       const isChange = !['GET', 'HEAD'].includes(request.method);
-      const [payer] = candidates(request, caller)
+      const named = teams.filter(team => team === memberOf(request.body, 'team'));
+      const [payer] = (named.length > 0 ? named : teams)
         .map(team => ({ team, budgets: budgetsOf(team, isChange, now) }))
         .sort((a, b) => room(b.budgets) - room(a.budgets));
       if (!payer || payer.budgets.length === 0) return;
@@ -71,13 +78,17 @@ export function createRateLimits({ rateOf, clock }: RateLimitParts): RateLimits 
 
 /** The team that is asked about; else those for which the caller may do this: the one with the most left pays. */
 function candidates({ query, routeOptions }: FastifyRequest, { teams }: Caller): string[] {
-  const asked = (query as { team?: unknown }).team;
+  const asked = memberOf(query, 'team');
   if (typeof asked === 'string' && Object.hasOwn(teams, asked)) return [asked];
   const { permission } = routeOptions.config;
   const all = Object.keys(teams);
   const able = all.filter(team => teams[team]?.some(granted => granted === permission));
   return able.length > 0 ? able : all;
 }
+
+/** Of what has not been validated yet. */
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
 const left = ({ limit, window }: Budget) => Math.max(0, limit - window.used);
 const room = (budgets: readonly Budget[]) => Math.min(...budgets.map(left));

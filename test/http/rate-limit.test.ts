@@ -37,11 +37,12 @@ function start(t: Teardown, rates: Record<string, Team['rate']>) {
   app.get('/things', { config: { permission: 'read' } }, async () => ({}));
   app.post('/things', { config: { permission: 'deploy' } }, async () => ({}));
   app.get('/public', { config: { permission: 'public' } }, async () => ({}));
-  const ask = async (method: 'GET' | 'HEAD' | 'POST', url = '/things', token = 'demo') => {
+  const ask = async (method: 'GET' | 'HEAD' | 'POST', url = '/things', token = 'demo', payload?: object) => {
     const { statusCode, headers, body } = await app.inject({
       method,
       url,
       headers: { authorization: `Bearer ${token}` },
+      ...(payload ? { payload } : {}),
     });
     const told = { policy: headers['ratelimit-policy'], limit: headers.ratelimit };
     return { status: statusCode, headers, body, ...told, budgets: parse(told.limit) };
@@ -144,6 +145,19 @@ t.test('each team has its own budget', async t => {
     t.match(await ask('GET', '/things?team=demo', 'both'), { status: 429 }, 'or the one that he names');
     t.match(await ask('GET', '/things?team=elsewhere', 'both'), { status: 200, limit: /r=0/ });
     t.equal((await ask('GET', '/things', 'both')).status, 429);
+    const { ask: post } = start(t, { demo: { changesPerMinute: 1 }, other: { changesPerMinute: 9 } });
+    t.match(
+      await post('POST', '/things', 'both', { team: 'demo' }),
+      { status: 200, limit: /r=0/ },
+      'in the body',
+    );
+    t.match(await post('POST', '/things', 'both', { team: 'demo' }), { status: 429 });
+    for (const body of [{ team: 'other' }, { team: 'elsewhere' }, { team: ['demo'] }, {}, undefined])
+      t.match(await post('POST', '/things', 'both', body), {
+        status: 200,
+        policy: '"team-changes";q=9;w=60',
+      });
+    t.match(await post('POST', '/things', 'both', {}), { limit: /r=3/ }, 'each was counted once');
   });
   await t.test('and only from those for which he may do it', async t => {
     const { ask } = start(t, { demo: { requestsPerMinute: 50 }, other: { requestsPerMinute: 1 } });
