@@ -11,5 +11,6 @@ RUN mkdir /data && chown 65532:65532 /data
 VOLUME /data
 USER 65532:65532
 EXPOSE 8080
-# No inspector by signal, no environment in reports.
-CMD ["node", "--disable-sigusr1", "--report-exclude-env", "--import", "./src/require-node.js", "src/main.ts"]
+# No inspector and no report by signal, no environment in reports. A crash must leave no core: run it with `--ulimit core=0`.
+ENTRYPOINT ["node", "--disable-sigusr1", "--report-exclude-env", "--import", "./src/require-node.js"]
+CMD ["src/main.ts"]

@@ -20,7 +20,12 @@ export interface Started {
 
 /** Starts a process of ours as npm does, and waits for the line that says it listens. Killed when the test ends. */
 export async function startProcess(t: Teardown, args: string[], env: Env, cwd?: string): Promise<Started> {
-  const child = spawn(process.execPath, ['--import', './src/require-node.js', ...args], {
+  return startNode(t, ['--import', './src/require-node.js', ...args], env, cwd);
+}
+
+/** The same with Node's own flags among the arguments. */
+export async function startNode(t: Teardown, args: string[], env: Env, cwd?: string): Promise<Started> {
+  const child = spawn(process.execPath, args, {
     cwd: cwd ?? join(import.meta.dirname, '../..'),
     env: { ...process.env, NODE_OPTIONS: undefined, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
