@@ -12,3 +12,9 @@ export interface Command {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** How a command answers, by its `--output`. */
+export function outputOf(output: string | undefined): 'text' | 'json' {
+  if (output !== undefined && output !== 'json') throw new UsageError("--output takes 'json'.");
+  return output ?? 'text';
+}

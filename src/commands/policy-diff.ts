@@ -2,8 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Difference, diffPolicies } from '../policy/diff.ts';
 import { linesOfDiff } from '../policy/diff-lines.ts';
 import { loadPolicy, PolicyError } from '../policy/load.ts';
-import { type Command, UsageError } from './command.ts';
-import { outputOf } from './policy-explain.ts';
+import { type Command, outputOf, UsageError } from './command.ts';
 
 const different = 1;
 const trouble = 2;

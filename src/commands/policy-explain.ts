@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { environment } from '../config.ts';
+import { canonicalRegistry } from '../hosts.ts';
 import { type Explanation, explainDecision, type Question } from '../policy/explain.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { parseReference } from '../registry/reference.ts';
-import { type Command, UsageError } from './command.ts';
+import { type Command, outputOf, UsageError } from './command.ts';
 
 const denied = 1;
 
@@ -45,11 +46,6 @@ function pathOf(policy: string | undefined): string {
   return policy;
 }
 
-export function outputOf(output: string | undefined): 'text' | 'json' {
-  if (output !== undefined && output !== 'json') throw new UsageError("--output takes 'json'.");
-  return output ?? 'text';
-}
-
 function questionOf({ team, server, secret, vault, identity, image, target }: Values): Question {
   if (!team) throw new UsageError('Give --team.');
   if (!server) throw new UsageError('Give --server, the host of the registry.');
@@ -63,14 +59,17 @@ function questionOf({ team, server, secret, vault, identity, image, target }: Va
     vault,
     identity,
     target,
-    image: image === undefined ? undefined : imageOf(image),
+    image: image === undefined ? undefined : imageOf(image, server),
   };
 }
 
-function imageOf(image: string): Question['image'] {
+/** Without a host it is one of the registry that is asked about. */
+function imageOf(image: string, server: string): Question['image'] {
   const parsed = parseReference(image);
   if (!parsed.ok) throw new UsageError(`--image '${image}' ${parsed.hint}.`);
-  const { path, tag, digest } = parsed.reference;
+  const { domain, path, tag, digest } = parsed.reference;
+  if (image.startsWith(domain) && canonicalRegistry(domain) !== canonicalRegistry(server))
+    throw new UsageError(`--image is of ${domain}, and --server is ${server}.`);
   return { repository: path, tag, digest };
 }
 

@@ -50,6 +50,7 @@ export function explainDecision(loaded: LoadedPolicy, question: Question): Expla
 }
 
 function decideOne(loaded: LoadedPolicy, question: Question): Decision {
+  const { policy } = loaded;
   const { team, server, secret, vault, identity, target, image } = question;
   const host = canonicalRegistry(server);
   const credential = {
@@ -57,16 +58,14 @@ function decideOne(loaded: LoadedPolicy, question: Question): Decision {
     ...(vault === undefined ? {} : { vault }),
     ...(identity === undefined ? {} : { identity }),
   };
-  const globs = entriesOf(loaded.policy.teams[team], host).flatMap(
-    ({ repositories = ['any'] }) => repositories,
-  );
+  const globs = entriesOf(policy.teams[team], host).flatMap(({ repositories = ['any'] }) => repositories);
   const images = image
     ? [image]
     : [...globs, 'any'].map(glob => ({ repository: glob.replaceAll(/\*+/g, 'any') }));
   const decisions = images.map(one =>
     decide(
       loaded,
-      memberOf(team),
+      Object.hasOwn(policy.teams, team) ? memberOf(team) : { ...memberOf(team), teams: {} },
       askOf(team, { ...pullOf(host, one, credential), ...(target === undefined ? {} : { target }) }),
     ),
   );
@@ -138,7 +137,8 @@ function whatBindNeeds(policy: Policy, planned: PlannedSecret): string[] {
         `the secret's version must have the tag ${tags}`,
         'its tag slipway-repositories, where it has one, must cover the repository',
       ];
-  const user = binding?.username === undefined ? ['the user comes from its tag slipway-username'] : [];
+  const user =
+    binding?.username === undefined && ownersBind ? ['the user comes from its tag slipway-username'] : [];
   return [...said, ...user, 'the version must be enabled, begun and not expired'];
 }
 
