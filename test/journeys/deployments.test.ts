@@ -100,11 +100,10 @@ t.test(
     await world.control('POST', 'world', { secrets: [{ vault: 'demo-vault', ...expired }] });
     const variables = [{ name: 'DB', secretName: 'orders-db' }];
     const containers = [{ name: 'app', image: `${acr}/my-app:v1.0`, environmentVariables: variables }];
-    const { json } = await ask('POST', '/deployments', {
-      body: requestFor('old-secret', { containers }),
-      headers: { prefer: 'wait=30' },
-    });
-    t.match(json, { status: 'Failed', failure: { code: 'CredentialExpired', stage: 'Submitting' } });
+    const old = await ask('POST', '/deployments', { body: requestFor('old-secret', { containers }) });
+    const target = '/containers/0/environmentVariables/0/secretName';
+    const failure = { code: 'CredentialExpired', stage: 'Resolving', target };
+    t.match(old, { status: 422, json: { code: 'CredentialExpired', failure } }, 'found in the first stage');
     const tagged = await ask('POST', '/deployments', {
       body: requestFor('tagged', { imagePinning: 'tag' }),
       headers: { prefer: 'wait=30' },

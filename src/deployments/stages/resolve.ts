@@ -17,6 +17,7 @@ import { failure } from '../failure.ts';
 import { fail, goOn, type Move } from '../move.ts';
 import { preflight } from '../preflight.ts';
 import { readImages } from '../spec.ts';
+import { checkWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
 /** Binds every credential, proves every image with it, pins the digests. Nothing in Azure changes. */
@@ -27,13 +28,15 @@ export const resolve: Stage = async (row, parts, signal) => {
 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
-  const [foreign, resolutions] = await together(
+  const [foreign, resolutions, unusable] = await together(
     parts.containerGroups.get(placeOf(row), signal),
     together(...again.plan.registries.map(planned => resolveOne(planned, credentialParts))),
+    checkWorkloadSecrets(again.plan.workloadSecrets, credentialParts),
   );
   if (foreign && !isOurs(foreign, row)) return fail(groupExists(row), now, { holdsName: false });
   const refused = resolutions.find(resolution => !resolution.ok);
   if (refused && !refused.ok) return fail(refused.failure, now, { holdsName: false });
+  if (unusable) return fail(unusable, now, { holdsName: false });
 
   const credentials = resolutions.flatMap(resolution => (resolution.ok ? [resolution.credential] : []));
   // Awaited here: what is held ends with this function.
