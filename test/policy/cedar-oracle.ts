@@ -9,11 +9,21 @@ type Facts = Record<string, string | boolean | number>;
 export function createOracle(policy: Policy): (wish: Wish) => boolean {
   const parsed = preparsePolicySet('policy', { staticPolicies: [...cedarPolicies(policy)].join('\n') });
   if (parsed.type === 'failure') throw new Error(parsed.errors.map(({ message }) => message).join('\n'));
-  return wish => allows(policy, wish);
+  // The same question has the same answer, and asking is what takes the time.
+  const answers = new Map<string, boolean>();
+  const ask: Ask = (...question) => {
+    const key = JSON.stringify(question);
+    const answer = answers.get(key) ?? askCedar(...question);
+    answers.set(key, answer);
+    return answer;
+  };
+  return wish => allows(policy, wish, ask);
 }
 
+type Ask = typeof askCedar;
+
 /** Every question that a wish comes down to must be answered yes. */
-function allows(policy: Policy, wish: Wish): boolean {
+function allows(policy: Policy, wish: Wish, ask: Ask): boolean {
   const team = wish.team ?? (wish.deploying.length === 1 ? wish.deploying[0] : undefined);
   if (team === undefined) return false;
   const caller = { uid: entity('Caller', 'c'), attrs: {}, parents: wish.deploying.map(deployersOf) };
@@ -123,7 +133,7 @@ const entity = (type: string, id: string): Uid => ({ type, id });
 const deployersOf = (team: string) => entity('Deployers', team);
 const path = (repository: string) => ({ repository, slashes: repository.split('/').length - 1 });
 
-function ask(
+function askCedar(
   principal: Uid,
   action: string,
   resource: Uid,

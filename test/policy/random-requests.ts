@@ -1,5 +1,6 @@
 import { askOf, readImages } from '../../src/deployments/spec.ts';
 import { type Decision, decide } from '../../src/policy/decide.ts';
+import { matchesSecret } from '../../src/policy/glob.ts';
 import type { Policy, Team } from '../../src/policy/policy.ts';
 import type { DeploymentRequest } from '../../src/schemas/request.ts';
 import { type Chance, universe } from './random-policies.ts';
@@ -105,7 +106,7 @@ function randomCredentials(
 
 function randomSecret(chance: Chance, team: Team | undefined, kind: 'registry' | 'workload'): NamedSecret {
   const globs = kind === 'registry' ? team?.registrySecrets : team?.workloadSecrets;
-  const own = universe.secrets.filter(name => globs?.some(glob => glob.toLowerCase() === name));
+  const own = universe.secrets.filter(name => matchesSecret(globs ?? [], name));
   const named = (team?.vaults ?? []).length !== 1 || chance.often(0.4);
   return {
     secret: mostly(chance, own, universe.secrets),
