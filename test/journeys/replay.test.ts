@@ -88,6 +88,10 @@ async function session(): Promise<void> {
   await ask('DELETE', '/deployments/demo:replay-explicit', later);
   for (const { id } of [second, third]) await settled(id);
   await ask('DELETE', `/deployments/${second.id}`);
+  for (const path of ['/options', '/credentials']) {
+    await ask('GET', path);
+    await ask('GET', `${path}?team=demo`);
+  }
   await ask('GET', '/audit');
   await ask('GET', '/audit?team=demo');
   await ask('GET', '/no-such-address');
