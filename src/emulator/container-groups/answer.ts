@@ -5,6 +5,7 @@ import { fqdnOf } from './dns-name.ts';
 import { propertiesOf } from './draft.ts';
 import type { ContainerView, View } from './life.ts';
 import { containerGroup } from './members.ts';
+import { isFromPool } from './presumed-profile.ts';
 import { showMembers } from './shape.ts';
 import type { StoredContainer, StoredProperties } from './stored.ts';
 
@@ -37,7 +38,7 @@ function describeProperties(group: ContainerGroup, view: View, world: World, ask
   return {
     ...stored,
     sku: stored.sku ?? (basics ? 'Standard' : undefined),
-    isCreatedFromStandbyPool: fills(filledSince.standbyPool) ? false : undefined,
+    isCreatedFromStandbyPool: fills(filledSince.standbyPool) ? isFromPool(group) : undefined,
     provisioningState: view.provisioningState,
     ...(fills(filledSince.timeouts)
       ? { provisioningTimeoutInSeconds: 1800, isCustomProvisioningTimeout: false }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { ArmAccess } from '../arm/access.ts';
 import type { Parts } from '../parts.ts';
-import type { ContainerGroup } from '../world.ts';
+import { type ContainerGroup, lookUp, type World } from '../world.ts';
 import { type Draft, propertiesOf } from './draft.ts';
 
 /** Who puts a group with identities or a subnet must have rights on these too. */
@@ -11,8 +11,12 @@ export function checkLinks(
   { tier, world }: Parts,
   access: ArmAccess,
 ): void {
+  const link = (action: string, id: string) => {
+    requireSubscription(request, action, id, { draft, world, access });
+    access.link(request, action, id);
+  };
   for (const id of Object.keys(draft.identity?.userAssignedIdentities ?? {})) {
-    access.link(request, 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id);
+    link('Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id);
     if (tier !== 'simulated' && !world.identities[id.toLowerCase()])
       throw access.error(
         400,
@@ -20,8 +24,27 @@ export function checkLinks(
         `Identity operation for resource '${draft.id}' failed with error 'The identity '${id}' was not found.'`,
       );
   }
-  for (const { id = '' } of propertiesOf(draft).subnetIds ?? [])
-    access.link(request, 'Microsoft.Network/virtualNetworks/subnets/join/action', id);
+  const { subnetIds = [], containerGroupProfile } = propertiesOf(draft);
+  for (const { id = '' } of subnetIds) link('Microsoft.Network/virtualNetworks/subnets/join/action', id);
+  if (containerGroupProfile?.id)
+    link('Microsoft.ContainerInstance/containerGroupProfiles/read', containerGroupProfile.id);
+}
+
+/** A subscription that the tenant does not have is nobody's to link to (recorded traffic). */
+function requireSubscription(
+  request: FastifyRequest,
+  action: string,
+  id: string,
+  { draft, world, access }: { draft: Draft; world: World; access: ArmAccess },
+): void {
+  const subscription = /^\/subscriptions\/([^/]+)\//i.exec(id)?.[1];
+  if (!subscription || lookUp(world.subscriptions, subscription.toLowerCase())) return;
+  const { clientId, principalId } = access.caller(request);
+  throw access.error(
+    403,
+    'LinkedAuthorizationFailed',
+    `The client '${clientId}' with object id '${principalId}' has permission to perform action '${action}' on scope '${draft.id}', however the current tenant '${world.tenantId}' is not authorized to access linked subscription '${subscription}'.`,
+  );
 }
 
 const attachedTo = ({ identity }: ContainerGroup) =>

@@ -283,7 +283,8 @@ export const groupProperties: Shape = {
         type: 'StandbyPoolProfileDefinition',
         members: { id: text(), failContainerGroupCreateOnReuseFailure: flag() },
       },
-      profile,
+      // Not answered (recorded traffic).
+      { ...profile, secret: true },
     ),
   },
 };

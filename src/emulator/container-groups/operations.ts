@@ -7,6 +7,8 @@ import { operationVersion } from './api-versions.ts';
 import { findGroup, type GroupParts, groupPath, type OfGroup, provider } from './group-requests.ts';
 import { findImages } from './image-rules.ts';
 import { eventsOf, isTerminal, isTransitioning, type View, viewAt } from './life.ts';
+import { isFromPool } from './presumed-profile.ts';
+import { tellRemaining } from './remaining.ts';
 
 /** The status of operations, and the verbs that begin one. */
 export function registerOperations(arm: FastifyInstance, all: GroupParts): void {
@@ -14,12 +16,13 @@ export function registerOperations(arm: FastifyInstance, all: GroupParts): void 
   type OfOperation = { Params: { subscription: string; location: string; operation: string } };
   arm.get<OfOperation>(
     '/subscriptions/:subscription/providers/Microsoft.ContainerInstance/locations/:location/operations/:operation',
-    async request => {
+    async (request, reply) => {
       const { operation: id } = request.params;
       const operation = lookUp(parts.world.operations, id.toLowerCase());
       if (!operation) throw access.error(404, 'OperationNotFound', `The operation '${id}' was not found.`);
       // Who may read the group may follow what becomes of it, though the address is the subscription's.
       access.allow(request, `${provider}/read`, operation.resourceId);
+      tellRemaining(reply, 'reads');
       return describeOperation(operation, parts);
     },
   );
@@ -145,7 +148,9 @@ function describeOperation(operation: Operation, { world, clock }: Parts): objec
   const view = goesOn && group ? viewAt(group, clock.now()) : undefined;
   const status = view?.provisioningState ?? operation.status;
   const { events, error = failure(status, events) } = view ? outcome(view) : operation;
-  return { id: resourceId, status, startTime, properties: { events }, ...(error ? { error } : {}) };
+  // A group out of a pool has no events to tell (recorded traffic).
+  const properties = group && isFromPool(group) ? {} : { properties: { events } };
+  return { id: resourceId, status, startTime, ...properties, ...(error ? { error } : {}) };
 }
 
 /** Azure's code for what failed is often just that (recorded traffic); its words are those of the last event. */

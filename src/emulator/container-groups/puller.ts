@@ -31,7 +31,7 @@ export interface PullerParts extends Pick<Parts, 'fetch' | 'world' | 'tier'> {
 export function createPuller(parts: PullerParts): Puller {
   return {
     async look(image, group) {
-      const reference = parseImage(image);
+      const reference = parseImage(parts.tier === 'simulated' ? image.toLowerCase() : image);
       if (!reference) return { ok: false, why: 'inaccessible', host: '', text: 'invalid reference format' };
       if (parts.tier === 'simulated') return simulated(reference);
       const { imageRegistryCredentials = [], osType = 'Linux' } = group.properties as StoredProperties;

@@ -9,6 +9,7 @@ import { attachIdentities, checkLinks } from './links.ts';
 import { requireRegion } from './locations.ts';
 import { containerGroup } from './members.ts';
 import { beginOperation, operationUrl, transitioning } from './operations.ts';
+import { applyProfile, isFromPool, pooledLife } from './presumed-profile.ts';
 import { readBody } from './read-body.ts';
 import { tellRemaining } from './remaining.ts';
 import { checkDraft, checkRoom } from './rules.ts';
@@ -41,15 +42,18 @@ async function putGroup(
   const before = lookUp(world.containerGroups, id);
   if (before && isTransitioning(viewAt(before, parts.clock.now()))) throw transitioning(access, before.name);
   const draft = readDraft(request, all, before);
-  checkDraft(draft, before, access.apiVersion(request), access.error);
+  // What it refers to is looked at before the container service is asked (recorded traffic).
   checkLinks(request, draft, parts, access);
+  applyProfile(draft, parts, access);
+  checkDraft(draft, before, access.apiVersion(request), access.error);
   const told = lives.next(draft.name);
   const images = told?.pull === false ? {} : await findImages(draft, puller, access.error);
   checkRoom(draft, world, access.error);
 
   const present = lookUp(world.containerGroups, id);
   const operation = beginOperation(draft, parts, present);
-  Object.assign(draft.life, { images }, told ? { prescribed: told.steps } : {});
+  const steps = told?.steps ?? (isFromPool(draft) ? pooledLife(draft, images) : undefined);
+  Object.assign(draft.life, { images }, steps ? { prescribed: steps } : {});
   lives.taken(told);
   world.containerGroups[id] = draft;
   attachIdentities(parts, draft);

@@ -15,6 +15,7 @@ export interface StoredProperties {
   priority?: string;
   secretReferences?: { name: string; identity: string; secretReferenceUri: string }[];
   containerGroupProfile?: { id?: string };
+  standbyPoolProfile?: { id?: string };
   subnetIds?: { id?: string }[];
   [member: string]: unknown;
 }
