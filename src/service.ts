@@ -3,12 +3,14 @@ import { hostname } from 'node:os';
 import { createBlobReader } from './azure/blob.ts';
 import { createContainerGroups } from './azure/container-groups.ts';
 import { createAzureCredential } from './azure/credential.ts';
+import { createGroupDocuments } from './azure/group-documents.ts';
 import { createRegistryToken } from './azure/registry-token.ts';
 import { createRoles } from './azure/roles.ts';
 import { createTransport } from './azure/transport.ts';
 import { createVault } from './azure/vault.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { createAdoption } from './deployments/adopt.ts';
 import { createAdvance } from './deployments/advance.ts';
 import { createCredentialList } from './deployments/credential-list.ts';
 import { createDeployments } from './deployments/deployments.ts';
@@ -66,6 +68,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const azure = {
     vault: createVault({ credential, transport }),
     containerGroups: createContainerGroups({ credential, transport }),
+    documents: createGroupDocuments({ credential, transport }),
     roles: createRoles({ credential, transport }),
     acrToken: createRegistryToken(credential),
     registry: createRegistryClient({ dispatcher }),
@@ -124,6 +127,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       rateLimits: createRateLimits({ rateOf: team => policy().policy.teams[team]?.rate, clock }),
       audit,
       refusals,
+      adoption: createAdoption({ documents: azure.documents, policy, store }),
       deployments: createDeployments({ store, watch, policy, clock }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),

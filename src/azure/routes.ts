@@ -27,7 +27,7 @@ const operationRoutes = [
 ];
 
 const armRoutes = [
-  armRoute('GET PUT DELETE', containerGroup),
+  armRoute('GET PUT PATCH DELETE', containerGroup),
   armRoute('GET', `${containerGroup}/containers/${name}/logs`),
   ...operationRoutes,
   armRoute('GET', `${group}/Microsoft\\.ManagedIdentity/userAssignedIdentities/${name}`),

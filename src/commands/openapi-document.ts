@@ -9,6 +9,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
     authenticator: { authenticate: uncalled },
     deployments: {
       create: uncalled,
+      adopt: uncalled,
       remove: uncalled,
       get: uncalled,
       list: uncalled,
@@ -20,6 +21,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
     optionsOf: uncalled,
     listCredentials: uncalled,
     rateLimits: { spend() {} },
+    adoption: { read: uncalled },
     audit: { list: uncalled },
     refusals: { record: uncalled, flush: uncalled, close: uncalled },
     readiness: { checks: uncalled, policy: () => ({ digest: '', reason: null }) },

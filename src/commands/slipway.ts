@@ -5,6 +5,7 @@ const commands: Record<string, () => Promise<Command>> = {
   'policy check': async () => (await import('./policy-check.ts')).policyCheck,
   'policy diff': async () => (await import('./policy-diff.ts')).policyDiff,
   'policy explain': async () => (await import('./policy-explain.ts')).policyExplain,
+  adopt: async () => (await import('./adopt.ts')).adopt,
   'audit verify': async () => (await import('./audit-verify.ts')).auditVerify,
   'secret bind': async () => (await import('./secret-bind.ts')).secretBind,
   'secret rotate': async () => (await import('./secret-rotate.ts')).secretRotate,

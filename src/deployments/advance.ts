@@ -7,6 +7,7 @@ import { type Claim, ClaimLost } from '../store/jobs.ts';
 import { explain } from './explain.ts';
 import { failure } from './failure.ts';
 import { fail, goOn, type Move, stay } from './move.ts';
+import { adopt } from './stages/adopt.ts';
 import { clear } from './stages/clear.ts';
 import { follow } from './stages/follow.ts';
 import { remove } from './stages/remove.ts';
@@ -19,6 +20,7 @@ const begin: Stage = async () => goOn('Resolving');
 
 const stages: Partial<Record<Status, Stage>> = {
   Accepted: begin,
+  Adopting: adopt,
   Resolving: resolve,
   Submitting: submit,
   Provisioning: follow,
@@ -142,6 +144,6 @@ function end(row: DeploymentRow, found: Failure, { clock }: AdvanceParts): Move 
   return fail(
     found,
     clock.now(),
-    row.status === 'Accepted' || row.status === 'Resolving' ? { holdsName: false } : {},
+    ['Accepted', 'Adopting', 'Resolving'].includes(row.status) ? { holdsName: false } : {},
   );
 }

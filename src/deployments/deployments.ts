@@ -48,53 +48,12 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     async create(caller: Caller, request: DeploymentRequest, context: ChangeContext): Promise<Change> {
       const asked = fillDefaults(request);
       checkSpec(asked);
-      const images = readImages(asked);
-      const ask = askOf(asked, images);
-      const decision = decide(policy(), caller, ask);
-      if (!decision.allowed) throw denied(decision);
+      return acceptSpec(caller, asked, request, context);
+    },
 
-      const { plan, digest } = decision;
-      const spec: Spec = {
-        ...asked,
-        team: plan.team,
-        target: plan.target.name,
-        location: plan.target.location,
-      };
-      const now = clock.now();
-      const id = randomUUIDv7();
-      const result = await store.accept({
-        id,
-        operation: randomUUIDv7(),
-        team: plan.team,
-        name: spec.name,
-        target: plan.target.name,
-        subscription: plan.target.subscription,
-        resourceGroup: plan.target.resourceGroup,
-        location: plan.target.location,
-        spec,
-        plan: { plan, ask, caller },
-        policyDigest: digest,
-        createdBy: caller.principal,
-        onBehalfOf: caller.onBehalfOf ?? null,
-        size: sizeOf(spec),
-        quota: plan.quota,
-        deadlineAt: new Date(now.getTime() + (spec.timeoutSeconds ?? 1800) * 1000),
-        now,
-        ...forAudit(context),
-        ...idempotency(caller, plan.team, context, request, now),
-      });
-      switch (result.outcome) {
-        case 'accepted':
-          return changeOf(result.deployment, [plan.team], false);
-        case 'replayed':
-          return changeOf(result.deployment, [plan.team], true, result.operation);
-        case 'keyReused':
-          throw keyReused();
-        case 'exists':
-          throw deploymentExists(spec, result.id);
-        case 'quotaExceeded':
-          throw quotaExceeded(plan.team, result);
-      }
+    /** Takes over a group that is there: `spec` is what it says, `request` what was asked. */
+    async adopt(caller: Caller, spec: Spec, request: object, context: ChangeContext): Promise<Change> {
+      return acceptSpec(caller, spec, request, context, { adopts: true });
     },
 
     /** Deletes the container group; null where it is gone already. */
@@ -174,6 +133,63 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
     },
   };
 
+  async function acceptSpec(
+    caller: Caller,
+    asked: Spec,
+    request: object,
+    context: ChangeContext,
+    begin: { adopts?: true } = {},
+  ): Promise<Change> {
+    const images = readImages(asked);
+    const ask = askOf(asked, images);
+    const decision = decide(policy(), caller, ask);
+    if (!decision.allowed) throw denied(decision);
+
+    const { plan, digest } = decision;
+    const spec: Spec = {
+      ...asked,
+      team: plan.team,
+      target: plan.target.name,
+      location: plan.target.location,
+    };
+    const now = clock.now();
+    const id = randomUUIDv7();
+    const result = await store.accept({
+      id,
+      operation: randomUUIDv7(),
+      team: plan.team,
+      name: spec.name,
+      target: plan.target.name,
+      subscription: plan.target.subscription,
+      resourceGroup: plan.target.resourceGroup,
+      location: plan.target.location,
+      spec,
+      plan: { plan, ask, caller },
+      policyDigest: digest,
+      createdBy: caller.principal,
+      onBehalfOf: caller.onBehalfOf ?? null,
+      size: sizeOf(spec),
+      quota: plan.quota,
+      deadlineAt: new Date(now.getTime() + (spec.timeoutSeconds ?? 1800) * 1000),
+      now,
+      ...forAudit(context),
+      ...begin,
+      ...idempotency(caller, plan.team, context, request, now),
+    });
+    switch (result.outcome) {
+      case 'accepted':
+        return changeOf(result.deployment, [plan.team], false);
+      case 'replayed':
+        return changeOf(result.deployment, [plan.team], true, result.operation);
+      case 'keyReused':
+        throw keyReused();
+      case 'exists':
+        throw deploymentExists(spec, result.id);
+      case 'quotaExceeded':
+        throw quotaExceeded(plan.team, result);
+    }
+  }
+
   async function findOrThrow(teams: ReadTeams, ref: string): Promise<Deployment> {
     const [target, name] = ref.split(':', 2);
     const found = await store.find(teams, name && target ? { target, name } : { id: ref });
@@ -212,7 +228,7 @@ export function createDeployments({ store, watch, policy, clock }: DeploymentPar
 }
 
 /** What is wrong with the request names its place; what is not allowed is a sentence of its own. */
-function denied({ code, pointer, detail }: Decision & { allowed: false }): RequestError {
+export function denied({ code, pointer, detail }: Decision & { allowed: false }): RequestError {
   const text = requestErrors[code][0] === 400 ? `${pointer}: ${detail}` : detail;
   return createError(code, text, { errors: [{ pointer, detail }] });
 }

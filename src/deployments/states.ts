@@ -6,6 +6,7 @@ import type { Status } from '../schemas/deployment.ts';
  */
 export const moves: Record<Status, readonly Status[]> = {
   Accepted: ['Resolving', 'Failed'],
+  Adopting: ['Provisioning', 'Failed'],
   Resolving: ['Submitting', 'Failed'],
   Submitting: ['Provisioning', 'Failed'],
   Provisioning: ['Running', 'Succeeded', 'Failed'],

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Adoption } from '../deployments/adopt.ts';
 import type { ListCredentials } from '../deployments/credential-list.ts';
 import type { Deployments } from '../deployments/deployments.ts';
 import type { OptionsOf } from '../deployments/options.ts';
 import type { Log } from '../log.ts';
+import { AdoptionRequest } from '../schemas/adoption.ts';
 import { AuditPage, AuditRecord } from '../schemas/audit.ts';
 import { Credential, CredentialList } from '../schemas/credential.ts';
 import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
@@ -14,6 +16,7 @@ import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import type { AuditStore } from '../store/audit.ts';
 import { requireSignIn } from './access.ts';
+import { registerAdoption } from './adoption.ts';
 import { registerAudit } from './audit.ts';
 import type { Authenticator } from './auth.ts';
 import { registerCredentials } from './credentials.ts';
@@ -34,6 +37,7 @@ export interface AppParts {
   authenticator: Pick<Authenticator, 'authenticate'>;
   rateLimits: RateLimits;
   deployments: Deployments;
+  adoption: Adoption;
   optionsOf: OptionsOf;
   listCredentials: ListCredentials;
   audit: Pick<AuditStore, 'list'>;
@@ -84,6 +88,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     EventPage,
     Problem,
     Me,
+    AdoptionRequest,
     AuditRecord,
     AuditPage,
     Options,
@@ -101,6 +106,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerOperations(app, parts.deployments, parts.policyDigest);
     registerOptions(app, parts.optionsOf);
     registerCredentials(app, parts.listCredentials);
+    registerAdoption(app, parts.adoption, parts.deployments);
     registerAudit(app, parts.audit);
   });
   await app.ready();

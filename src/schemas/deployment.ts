@@ -12,6 +12,7 @@ const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T)
 
 export const statuses = [
   'Accepted',
+  'Adopting',
   'Resolving',
   'Submitting',
   'Provisioning',
@@ -136,7 +137,7 @@ export const DeploymentPage = Type.Object(
 
 export const OperationStatus = Type.Enum(['NotStarted', 'Running', 'Succeeded', 'Failed', 'Canceled']);
 export type OperationStatus = Static<typeof OperationStatus>;
-export const OperationKind = Type.Enum(['Create', 'Delete']);
+export const OperationKind = Type.Enum(['Create', 'Adopt', 'Delete']);
 export type OperationKind = Static<typeof OperationKind>;
 
 /** One accepted change and its outcome, whatever came after it. Any Azure poller can follow it. */

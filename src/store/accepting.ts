@@ -36,6 +36,8 @@ export interface Acceptance {
   now: Date;
   requestId: string;
   idempotencyKeyHash?: string | null;
+  /** A group that is there is taken over, instead of one being made. */
+  adopts?: true;
   idempotency?: Idempotency;
 }
 
@@ -84,13 +86,14 @@ async function findHolder(
 
 /** Whether it was inserted: not where another team has the name. Those of this team wait for its lock. */
 async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance): Promise<boolean> {
-  const { idempotency, requestId, idempotencyKeyHash, quota, size, now, createdBy, spec, plan, ...columns } =
-    acceptance;
+  const { idempotency, requestId, idempotencyKeyHash, adopts: _, ...accepted } = acceptance;
+  const { quota, size, now, createdBy, spec, plan, ...columns } = accepted;
+  const { status } = beginningOf(acceptance);
   const inserted = await trx
     .insertInto('deployments')
     .values({
       ...columns,
-      status: 'Accepted',
+      status,
       settled: false,
       revision: 1,
       liveRevision: null,
@@ -106,7 +109,7 @@ async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance
       credentials: json([]),
       containerGroup: null,
       failure: null,
-      timeline: json(enter([], 'Accepted', now)),
+      timeline: json(enter([], status, now)),
       operationUrl: null,
       seenEvents: json([]),
       holdsName: true,
@@ -121,9 +124,21 @@ async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance
   return inserted !== undefined;
 }
 
+function beginningOf({ adopts }: Acceptance) {
+  return adopts
+    ? ({ status: 'Adopting', kind: 'Adopt', action: 'adopt', message: 'The adoption was accepted' } as const)
+    : ({
+        status: 'Accepted',
+        kind: 'Create',
+        action: 'create',
+        message: 'The deployment was accepted',
+      } as const);
+}
+
 /** The first revision, operation and event, and the row of the audit. */
 async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): Promise<void> {
   const { id, operation, team, name, spec, createdBy, onBehalfOf, now } = acceptance;
+  const { status, kind, action, message } = beginningOf(acceptance);
   const created = { createdAt: now, createdBy: json(createdBy), onBehalfOf };
   await trx
     .insertInto('revisions')
@@ -142,17 +157,16 @@ async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): P
     id: operation,
     deploymentId: id,
     team,
-    kind: 'Create',
+    kind,
     revision: 1,
-    phase: 'Accepted',
+    phase: status,
     now,
   });
-  const message = 'The deployment was accepted';
   await insertEvents(
     trx,
     acceptance,
-    [{ at: now, source: 'Slipway', type: 'Accepted', phase: 'Accepted', message }],
+    [{ at: now, source: 'Slipway', type: status, phase: status, message }],
     1,
   );
-  await auditChange(trx, 'create', name, acceptance);
+  await auditChange(trx, action, name, acceptance);
 }

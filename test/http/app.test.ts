@@ -99,6 +99,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
         asked.push(context);
         return change;
       },
+      adopt: async () => change,
       remove: async () => null,
       get: async () => deployment,
       list: async () => ({ value: [deployment], next: id }),
@@ -111,6 +112,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
     optionsOf: () => Promise.reject(new Error('not asked')),
     listCredentials: () => Promise.reject(new Error('not asked')),
     rateLimits: { spend() {} },
+    adoption: { read: async () => deployment.spec },
     audit: { list: async () => ({ value: [] }) },
     refusals: { record: async () => {}, flush: async () => {}, close: async () => {} },
     readiness: {

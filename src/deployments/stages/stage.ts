@@ -1,4 +1,5 @@
 import type { ContainerGroups } from '../../azure/container-groups.ts';
+import type { GroupDocuments } from '../../azure/group-documents.ts';
 import type { Roles } from '../../azure/roles.ts';
 import type { Vault } from '../../azure/vault.ts';
 import type { Clock } from '../../clock.ts';
@@ -18,6 +19,7 @@ import type { Move } from '../move.ts';
 export interface StageParts {
   vault: Vault;
   containerGroups: ContainerGroups;
+  documents: GroupDocuments;
   roles: Roles;
   registry: RegistryClient;
   acrToken: (signal: AbortSignal) => Promise<Secret>;
