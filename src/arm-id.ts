@@ -7,8 +7,9 @@ export interface ArmId {
   name: string;
 }
 
-const form =
-  /^\/subscriptions\/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\/resourcegroups\/([\w()-](?:[\w.()-]{0,88}[\w()-])?)\/providers\/([a-z]+(?:\.[a-z]+)+)\/([a-z]+)\/([a-z0-9][a-z0-9_-]{0,127})$/i;
+const group =
+  '/subscriptions/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})/resourcegroups/([\\w()-](?:[\\w.()-]{0,88}[\\w()-])?)/providers';
+const form = new RegExp(`^${group}/([a-z]+(?:\\.[a-z]+)+)/([a-z]+)/([a-z0-9][a-z0-9_-]{0,127})$`, 'i');
 
 /** Null where the text is not the id of one top-level resource. No dot segment, escape or further segment passes. */
 export function parseArmId(text: string): ArmId | null {
@@ -34,15 +35,19 @@ export interface SubnetId {
   name: string;
 }
 
-const subnetForm = /^(.{1,400})\/subnets\/([a-z0-9](?:[\w.-]{0,78}[\w])?)$/i;
 const networkType = 'Microsoft.Network/virtualNetworks';
+// Names of networks may have dots inside, not at an end.
+const networkName = '([a-z0-9](?:[\\w.-]{0,78}\\w)?)';
+const subnetForm = new RegExp(
+  `^${group}/microsoft\\.network/virtualnetworks/${networkName}/subnets/${networkName}$`,
+  'i',
+);
 
 /** Null where the text is not the id of one subnet. */
 export function parseSubnetId(text: string): SubnetId | null {
-  const [, parent = '', name] = subnetForm.exec(text) ?? [];
-  const network = parseArmId(parent);
-  if (!name || network?.type.toLowerCase() !== networkType.toLowerCase()) return null;
-  return { network: { ...network, type: networkType }, name };
+  const [, subscription, resourceGroup, network, name] = subnetForm.exec(text) ?? [];
+  if (!subscription || !resourceGroup || !network || !name) return null;
+  return { network: { subscription, resourceGroup, type: networkType, name: network }, name };
 }
 
 export function formatSubnetId({ network, name }: SubnetId): string {

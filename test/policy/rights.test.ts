@@ -338,6 +338,9 @@ t.test('networks and data are reached only where the target names them, in its o
   const named = (name: string) => [{ pointer: '/p', name }];
 
   t.same(planFor(open, { subnets: at(subnet.toLowerCase()) }).subnets, [subnet]);
+  const dotted = subnet.replace('/net/', '/net.prod/');
+  demo.network.subnets?.push(dotted);
+  t.same(planFor(open, { subnets: at(dotted.toLowerCase()) }).subnets, [dotted], 'a network may have dots');
   t.same(planFor(open).subnets, [], 'also where a stored plan asked before there were any');
   const denied = { allowed: false, code: 'TargetNotAllowed', pointer: '/p' };
   const refused: [Partial<Ask>, RegExp][] = [
