@@ -13,6 +13,7 @@ const resources = `/subscriptions/${subscription}/resourceGroups/my-resource-gro
 const subnet = `${resources}/Microsoft.Network/virtualNetworks/demo-net/subnets/aci`;
 const identity = (name: string) => `${resources}/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
 const workspace = '11111111-2222-3333-4444-555555555555';
+const workspaceResource = `${resources}/Microsoft.OperationalInsights/workspaces/logs`;
 const acr = 'myregistry.azurecr.io';
 const secrets = {
   'files-key': 'the-key-of-the-share-7f3a',
@@ -36,7 +37,7 @@ await world.control('POST', 'world', {
 /** The embedded policy, and what its target allows besides. */
 const policy = parse(readFileSync(join(import.meta.dirname, '../../src/policy/embedded.yaml'), 'utf8'));
 policy.targets.demo.network.subnets = [subnet];
-policy.targets.demo.workspaces = [workspace];
+policy.targets.demo.workspaces = [workspace, workspaceResource];
 policy.targets.demo.storageAccounts = ['demofiles'];
 policy.teams.demo.workloadSecrets.push(...Object.keys(secrets));
 policy.teams.demo.identities.push({ id: identity('fresh-identity'), use: 'workload' });
@@ -113,6 +114,7 @@ t.test('what containers may have arrives in the group as it was asked for', asyn
           name: 'prepare',
           image: `${acr}/web-app:1.4.2`,
           command: ['prepare'],
+          securityContext: { privileged: false, capabilities: { add: ['CHOWN'] }, seccompProfile: 'e30=' },
           environmentVariables: [{ name: 'DATABASE', secretName: 'orders-db' }],
           volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }],
         },
@@ -151,6 +153,7 @@ t.test('what containers may have arrives in the group as it was asked for', asyn
           properties: {
             image: /^myregistry\.azurecr\.io\/web-app@sha256:/,
             command: ['prepare'],
+            securityContext: { privileged: false, capabilities: { add: ['CHOWN'] } },
             environmentVariables: [{ name: 'DATABASE' }],
             volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }],
           },
@@ -200,6 +203,8 @@ t.test(
             workspaceId: workspace,
             workspaceKeySecretName: 'logs-key',
             logType: 'ContainerInsights',
+            metadata: { team: 'demo' },
+            workspaceResourceId: workspaceResource,
           },
         },
       }),
