@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dispatcher, request } from 'undici';
+import { findCanaries, readCanaries } from '../../src/commands/canaries.ts';
 import type { Call } from '../../src/commands/conversation.ts';
 import { findEmbeddedAzure } from '../../src/commands/embedded-azure.ts';
 import { requestToken } from '../../src/commands/embedded-token.ts';
 import { createDispatcher, parseHostTable } from '../../src/hosts.ts';
-import { type Started, startProcess, temporaryDirectory } from './service.ts';
+import { everythingHeard, type Started, startProcess, temporaryDirectory } from './service.ts';
 import { seedStore } from './store-template.ts';
 
 type Teardown = { teardown(done: () => unknown): unknown };
@@ -29,11 +30,21 @@ export interface DemoWorld {
   knock(host: string, path: string, headers: Record<string, string>): Promise<number>;
 }
 
-export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
+/**
+ * When the test ends, everything that was answered and said in its file is searched for the world's secrets, unless the
+ * test searches by itself.
+ */
+export async function startDemoWorld(
+  t: Teardown,
+  { search = true }: { search?: boolean } = {},
+): Promise<DemoWorld> {
   const data = temporaryDirectory(t);
   // A store made before is copied: making one takes seconds.
   if (!process.env.DATABASE_URL) await seedStore(data);
   const directory = join(data, 'azure');
+  t.teardown(() => {
+    if (search) refuseCanaries(directory);
+  });
   const azure = await startProcess(t, ['src/emulator/main.ts', '--data', directory], { EMULATOR_PORT: '0' });
   const env: Record<string, string | undefined> = { SLIPWAY_DATA: data, PORT: '0' };
   Object.assign(env, findEmbeddedAzure(env));
@@ -90,6 +101,11 @@ export async function startDemoWorld(t: Teardown): Promise<DemoWorld> {
     journal: async (since = 0) =>
       ((await control('GET', `journal?since=${since}`)) as { value: JournalEntry[] }).value,
   };
+}
+
+function refuseCanaries(directory: string): void {
+  const shown = findCanaries(everythingHeard(), readCanaries(directory));
+  if (shown.length > 0) throw new Error(`a secret of the embedded vault shows in ${shown.join(', ')}`);
 }
 
 /** Looks until `found` says yes; fails with what it waited for. */

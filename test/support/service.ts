@@ -18,6 +18,13 @@ export interface Started {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+const answered: string[] = [];
+const heard: { place: string; contents: string[] }[] = [{ place: 'an answer', contents: answered }];
+
+/** Everything that was answered to callers and said by processes in this file of tests. */
+export const everythingHeard = (): { place: string; content: string }[] =>
+  heard.map(({ place, contents }) => ({ place, content: contents.join('') }));
+
 /** Starts a process of ours as npm does, and waits for the line that says it listens. Killed when the test ends. */
 export async function startProcess(t: Teardown, args: string[], env: Env, cwd?: string): Promise<Started> {
   return startNode(t, ['--import', './src/require-node.js', ...args], env, cwd);
@@ -38,6 +45,7 @@ export async function startNode(t: Teardown, args: string[], env: Env, cwd?: str
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
   };
+  heard.push({ place: `what ${args.at(-1)} said`, contents: said });
   t.teardown(() => stop('SIGKILL'));
   const url = await listening(child, said);
   return { url, child, said: () => said.join(''), stop };
@@ -90,7 +98,9 @@ export function createCaller(url: string, token: string | null, kept: string[] =
       ...(body === undefined ? {} : { body }),
     });
     const text = await answer.text();
-    kept.push(`${JSON.stringify([...answer.headers])}\n${text}`);
+    const whole = `${JSON.stringify([...answer.headers])}\n${text}`;
+    kept.push(whole);
+    answered.push(whole);
     const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
     return {
       status: answer.status,
