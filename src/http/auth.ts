@@ -61,7 +61,19 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     keys.set(issuer, known);
     return known;
   };
-  for (const issuer of policy().policy.issuers) void keysOf(issuer).load();
+  let followed: string | null = null;
+  /** The issuers of the policy of now: new ones are asked before a token comes, those that are gone no more. */
+  const follow = ({ policy: { issuers }, digest }: LoadedPolicy) => {
+    if (digest === followed) return;
+    followed = digest;
+    for (const [address, state] of keys)
+      if (!issuers.some(({ issuer }) => issuer === address)) {
+        state.close();
+        keys.delete(address);
+      }
+    for (const issuer of issuers) void keysOf(issuer).load();
+  };
+  follow(policy());
   const cache = new Map<string, Verified & { until: number; digest: string }>();
 
   return {
@@ -72,7 +84,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       return verified.caller;
     },
     async ready() {
-      const states = policy().policy.issuers.map(issuer => keysOf(issuer));
+      const loaded = policy();
+      follow(loaded);
+      const states = loaded.policy.issuers.map(issuer => keysOf(issuer));
       await Promise.all(states.filter(state => !state.fresh()).map(state => state.load()));
       return states.every(state => state.fresh());
     },
@@ -82,6 +96,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   };
 
   async function lookUp(token: string, loaded: LoadedPolicy): Promise<Verified> {
+    follow(loaded);
     const key = hash(token);
     const known = cache.get(key);
     const now = clock.now().getTime();

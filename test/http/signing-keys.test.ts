@@ -379,3 +379,28 @@ t.test('a token counts in one Authorization header and nowhere else', async t =>
   ] as const)
     t.match(await post([json, ...lines], body), /^HTTP\/1\.1 401/, name);
 });
+
+t.test(
+  "the policy's issuers are followed: a new one is asked before a token comes, one that is gone no more",
+  async t => {
+    const { state, clock, authenticator, asked } = await start(t);
+    t.ok(await authenticator.ready());
+  const both = state.policy;
+    const only = both.policy.issuers.filter(({ name }) => name === 'entra');
+    state.policy = { digest: 'entra only', policy: { ...both.policy, issuers: only } };
+    t.ok(await authenticator.ready());
+    const before = asked(new URL(github).host);
+    const token = await tokenOf(first, clock, { claims: { iss: github, aud: 'https://deploy.example' } });
+    await t.rejects(authenticator.authenticate(token), unauthenticated);
+    clock.at += 31 * oneSecond;
+    t.ok(await authenticator.ready());
+    t.equal(asked(new URL(github).host), before, 'nobody asks it any more');
+
+    state.policy = { ...both, digest: 'both again' };
+    t.ok(await authenticator.ready());
+    t.equal(asked(new URL(github).host), before + 2, 'its document and its keys');
+    clock.at += oneSecond;
+    await authenticator.authenticate(token).catch(() => {});
+    t.equal(asked(new URL(github).host), before + 2, 'which the first token finds there');
+  },
+);
