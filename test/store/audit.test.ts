@@ -6,6 +6,7 @@ import { type AuditEntry, createAuditStore, insertAudit } from '../../src/store/
 import { logNewestHead, sealAudit } from '../../src/store/audit-chain.ts';
 import { type LoggedHead, verifyAudit } from '../../src/store/audit-verify.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
+import { asTeams, asWorker } from '../../src/store/walls.ts';
 import { contractServer, type Kind, testDatabase } from '../support/database.ts';
 
 type Teardown = { teardown(done: () => unknown): unknown };
@@ -170,6 +171,42 @@ for (const kind of ['embedded', 'postgres'] as const) {
         t.match(faults[0], /^batch 1 was rewritten: the log has head [0-9a-f]{64}, and here it is/);
         t.match(faults[1], /^batch 2 is missing/);
       });
+    });
+
+    await t.test('neither callers nor the worker have the right to change or remove a row', async t => {
+      const denied = { message: /permission denied/ };
+      const roles = [
+        (work: Parameters<typeof asWorker>[1]) => asTeams(db, ['demo'], work),
+        (work: Parameters<typeof asWorker>[1]) => asWorker(db, work),
+      ];
+      for (const as of roles) {
+        await t.rejects(
+          as(trx => sql`update audit set code = null`.execute(trx)),
+          denied,
+        );
+        await t.rejects(
+          as(trx => sql`delete from audit`.execute(trx)),
+          denied,
+        );
+        await t.rejects(
+          as(trx => sql`truncate audit`.execute(trx)),
+          denied,
+        );
+        await t.rejects(
+          as(trx => sql`update audit_batches set head = ''`.execute(trx)),
+          denied,
+        );
+        await t.rejects(
+          as(trx => sql`delete from audit_batches`.execute(trx)),
+          denied,
+        );
+      }
+      const callers = asTeams(db, ['demo'], trx => sql`update audit set batch = 1`.execute(trx));
+      await t.rejects(callers, denied, "sealing is the worker's");
+      await t.rejects(
+        asTeams(db, ['demo'], trx => sql`select * from audit_batches`.execute(trx)),
+        denied,
+      );
     });
 
     await t.test('rows are only added, whatever a mistake of ours says', async t => {
