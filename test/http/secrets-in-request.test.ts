@@ -4,10 +4,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { plainSecretsIn } from '../../src/deployments/plain-secrets.ts';
 import { isHarmlessValue, isSecretName } from '../../src/deployments/secret-names.ts';
+import { askOf, fillDefaults, readImages } from '../../src/deployments/spec.ts';
 import { RequestError } from '../../src/errors.ts';
 import { findSecretRule } from '../../src/http/inline-secrets.ts';
 import { refuseSecrets } from '../../src/http/refuse-secrets.ts';
 import { secretRules } from '../../src/http/secret-rules.ts';
+import { decide } from '../../src/policy/decide.ts';
+import { loadPolicy } from '../../src/policy/load.ts';
+import type { Caller } from '../../src/schemas/principal.ts';
 import { harmlessValues, harmlessVariables } from '../support/harmless-values.ts';
 import { requestFor } from '../support/service.ts';
 
@@ -184,6 +188,39 @@ t.test('a plain value under the name of a secret is found wherever it stands', a
   for (const [name, value] of harmlessVariables)
     t.ok(!isSecretName(name) || isHarmlessValue(name, value), `${name}=${value}`);
 });
+
+t.test(
+  'a plain value under the name of a secret is refused, unless policy allows it to the team',
+  async t => {
+    const loaded = loadPolicy(join(import.meta.dirname, '../../src/policy/embedded.yaml'));
+    const caller: Caller = {
+      principal: { issuer: 'embedded', subject: 'someone' },
+      teams: { demo: ['deploy'] },
+      expiresAt: 4_000_000_000,
+    };
+    const decisionFor = (more: { name: string; value?: string; secretName?: string }, policy = loaded) => {
+      const container = { image: 'myregistry.azurecr.io/my-app:v1.0', environmentVariables: [more] };
+      const spec = fillDefaults(requestFor('web', { containers: [{ name: 'a', ...container }] }));
+      return decide(policy, caller, askOf(spec, readImages(spec)));
+    };
+    const plain = { name: 'DB_PASSWORD', value: 'hunter2' };
+    const refused = decisionFor(plain);
+    t.match(refused, {
+      allowed: false,
+      code: 'SecretInRequest',
+      pointer: '/containers/0/environmentVariables/0/value',
+    });
+    t.match(refused, { detail: /rule sensitive-name.*secretName/ });
+    t.notMatch(JSON.stringify(refused), 'hunter2');
+    t.match(decisionFor({ name: 'DB_PASSWORD', secretName: 'orders-db' }), { allowed: true });
+    t.match(decisionFor({ name: 'MAX_TOKENS', value: '4096' }), { allowed: true });
+
+    const demo = loaded.policy.teams.demo;
+    if (!demo) throw new Error('the embedded policy has a team demo');
+    const teams = { ...loaded.policy.teams, demo: { ...demo, allowPlainSensitiveNames: true } };
+    t.match(decisionFor(plain, { ...loaded, policy: { ...loaded.policy, teams } }), { allowed: true });
+  },
+);
 
 const order = (pointer: string) =>
   ['/containers/0/command/0', '/containers/0/command/2', '/containers/0/command/5'].indexOf(pointer) + 1 || 9;
