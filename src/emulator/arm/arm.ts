@@ -45,8 +45,11 @@ export function createArm(
   registerRegistryCredentials(app, parts, arms);
   registerResources(app, parts, arms);
   registerProviders(app, arms);
-  return { service: { name: 'resource manager', answersFor: host => host === armHost, app }, arms };
+  return { service: { name: 'resource manager', answersFor: isArm, app }, arms };
 }
+
+/** Each region has an endpoint of its own as well (recorded traffic). */
+const isArm = (host: string) => host === armHost || host.endsWith(`.${armHost}`);
 
 function isPublic(url: string): boolean {
   return /^\/metadata\/endpoints\/?(\?|$)/i.test(url);

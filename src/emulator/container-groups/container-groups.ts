@@ -28,8 +28,6 @@ import { readBody } from './read-body.ts';
 import { tellRemaining } from './remaining.ts';
 import { registerSessions } from './sessions.ts';
 
-const registryAudience = 'https://containerregistry.azure.net';
-
 /** `Microsoft.ContainerInstance/containerGroups`. */
 export function registerContainerGroups(
   arm: FastifyInstance,
@@ -38,7 +36,7 @@ export function registerContainerGroups(
 ): ContainerGroups {
   const puller = createPuller({
     ...parts,
-    identityToken: principal => parts.tokens.issue(principal, registryAudience, 'assertion'),
+    identityToken: (principal, audience) => parts.tokens.issue(principal, audience, 'assertion'),
   });
   const lives = createLives(parts, puller);
   const all: GroupParts = { parts, access, puller, lives };

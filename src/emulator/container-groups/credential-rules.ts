@@ -16,6 +16,7 @@ export function checkCredentials(draft: Draft, version: string, refuse: Refuse):
       `Identity in 'imageRegistryCredentials' of container group '${draft.name}' is not supported.`,
     );
   for (const credential of imageRegistryCredentials) checkCredential(credential, draft, where, refuse);
+  checkReferences(draft, refuse);
   if (imageRegistryCredentials.length > containers.length + initContainers.length)
     throw refuse(
       400,
@@ -53,14 +54,32 @@ function checkLogin(
     throw refuse(400, 'InvalidImageRegistryPassword', `The password ${where} cannot be empty.`);
 }
 
-function checkPullIdentity(
-  identity: string,
-  { identity: attached }: Draft,
-  where: string,
-  refuse: Refuse,
-): void {
-  const ids = Object.keys(attached?.userAssignedIdentities ?? {}).map(id => id.toLowerCase());
-  if (!ids.includes(identity.toLowerCase()))
+/** In words of our own: how Azure refuses these is not known. */
+function checkReferences(draft: Draft, refuse: Refuse): void {
+  const { secretReferences = [], imageRegistryCredentials = [] } = propertiesOf(draft);
+  const attached = attachedTo(draft);
+  for (const { name, identity } of secretReferences)
+    if (!attached.includes(identity.toLowerCase()))
+      throw refuse(
+        400,
+        'InvalidSecretReferenceIdentity',
+        `The identity of the secret reference '${name}' of container group '${draft.name}' not found in container group identity list.`,
+      );
+  const names = secretReferences.map(({ name }) => name.toLowerCase());
+  for (const { passwordReference: name } of imageRegistryCredentials)
+    if (name !== undefined && !names.includes(name.toLowerCase()))
+      throw refuse(
+        400,
+        'SecretReferenceNotFound',
+        `The secret reference '${name}' in the 'imageRegistryCredentials' of container group '${draft.name}' not found in container group secret references.`,
+      );
+}
+
+const attachedTo = ({ identity }: Draft) =>
+  Object.keys(identity?.userAssignedIdentities ?? {}).map(id => id.toLowerCase());
+
+function checkPullIdentity(identity: string, draft: Draft, where: string, refuse: Refuse): void {
+  if (!attachedTo(draft).includes(identity.toLowerCase()))
     throw refuse(
       400,
       'InvalidImageRegistryIdentity',

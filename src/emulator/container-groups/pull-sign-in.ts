@@ -1,7 +1,10 @@
 import type { Answer } from '../parts.ts';
-import type { Principal, World } from '../world.ts';
+import type { Principal } from '../world.ts';
+import { principalOf } from './pull-identity.ts';
 import type { PullerParts } from './puller.ts';
 import type { StoredCredential } from './stored.ts';
+
+const registryAudience = 'https://containerregistry.azure.net';
 
 /** The header of the second try, if any; or the token endpoint's refusal. */
 export interface SignedIn {
@@ -64,7 +67,7 @@ async function exchange(
     grant_type: 'access_token',
     service,
     tenant: parts.world.tenantId,
-    access_token: await parts.identityToken(principal),
+    access_token: await parts.identityToken(principal, registryAudience),
   };
   const exchanged = await post('/oauth2/exchange', entra);
   if (exchanged.status !== 200) return { refused: exchanged };
@@ -72,9 +75,4 @@ async function exchange(
   return readToken(
     await post('/oauth2/token', { grant_type: 'refresh_token', service, scope, refresh_token }),
   );
-}
-
-function principalOf({ identities, principals }: World, id: string): Principal | undefined {
-  const identity = identities[id.toLowerCase()];
-  return identity ? principals[identity.clientId.toLowerCase()] : undefined;
 }

@@ -4,6 +4,7 @@ import type { ContainerGroup, Principal } from '../world.ts';
 import { type ImageReference, isServerOf, parseImage } from './image-reference.ts';
 import { noPlatform, type PullProblem, refusedBy, unreachable } from './pull-problem.ts';
 import { signIn } from './pull-sign-in.ts';
+import { UnresolvedReference, withPassword } from './secret-references.ts';
 import type { StoredCredential, StoredProperties } from './stored.ts';
 
 /** What asking the registry for an image came to. */
@@ -23,8 +24,8 @@ export interface Puller {
 }
 
 export interface PullerParts extends Pick<Parts, 'fetch' | 'world' | 'tier'> {
-  /** A token for a managed identity, for Azure Container Registry. */
-  identityToken(principal: Principal): Promise<string>;
+  /** A token for a managed identity. */
+  identityToken(principal: Principal, audience: string): Promise<string>;
 }
 
 /** Pulls as ACI does: with exactly the credential stored for the registry in the image's name, none where none fits. */
@@ -34,13 +35,17 @@ export function createPuller(parts: PullerParts): Puller {
       const reference = parseImage(parts.tier === 'simulated' ? image.toLowerCase() : image);
       if (!reference) return { ok: false, why: 'inaccessible', host: '', text: 'invalid reference format' };
       if (parts.tier === 'simulated') return simulated(reference);
-      const { imageRegistryCredentials = [], osType = 'Linux' } = group.properties as StoredProperties;
+      const properties: StoredProperties = group.properties;
+      const { imageRegistryCredentials = [], osType = 'Linux' } = properties;
       const credential = imageRegistryCredentials.find(({ server = '' }) =>
         isServerOf(server, reference.host),
       );
       try {
-        return await converse(reference, credential, osType.toLowerCase(), parts);
+        const whole = await withPassword(credential, properties, parts);
+        return await converse(reference, whole, osType.toLowerCase(), parts);
       } catch (error) {
+        if (error instanceof UnresolvedReference)
+          return { ok: false, why: 'inaccessible', host: reference.host, text: error.message };
         return unreachable(error, reference.host);
       }
     },
