@@ -16,7 +16,7 @@ export interface Authenticator {
    * issuer policy lets make one.
    */
   authenticate(authorization: string | undefined, asked?: { change: boolean }): Promise<Caller>;
-  /** Whether the signing keys of every issuer have been read, and not too long ago. */
+  /** Whether the signing keys of every issuer that was there at the start have been read, and not too long ago. */
   ready(): Promise<boolean>;
   close(): void;
 }
@@ -74,6 +74,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     for (const issuer of issuers) void keysOf(issuer).load();
   };
   follow(policy());
+  // One that a policy brings later must not take every replica out of service when it cannot be reached.
+  const ofStart = new Set(keys.keys());
   const cache = new Map<string, Verified & { until: number; digest: string }>();
 
   return {
@@ -86,7 +88,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     async ready() {
       const loaded = policy();
       follow(loaded);
-      const states = loaded.policy.issuers.map(issuer => keysOf(issuer));
+      const states = loaded.policy.issuers
+        .filter(({ issuer }) => ofStart.has(issuer))
+        .map(issuer => keysOf(issuer));
       await Promise.all(states.filter(state => !state.fresh()).map(state => state.load()));
       return states.every(state => state.fresh());
     },

@@ -86,7 +86,7 @@ async function start(t: Teardown, answers: Partial<Record<'keys' | 'discovery', 
   });
   t.teardown(() => authenticator.close());
   const asked = (host = 'login.microsoftonline.com') => hosts.asked.filter(one => one.host === host).length;
-  return { state, clock, authenticator, asked };
+  return { state, clock, authenticator, asked, dispatcher: hosts.dispatcher };
 }
 
 type Clock = Awaited<ReturnType<typeof start>>['clock'];
@@ -385,7 +385,7 @@ t.test(
   async t => {
     const { state, clock, authenticator, asked } = await start(t);
     t.ok(await authenticator.ready());
-  const both = state.policy;
+    const both = state.policy;
     const only = both.policy.issuers.filter(({ name }) => name === 'entra');
     state.policy = { digest: 'entra only', policy: { ...both.policy, issuers: only } };
     t.ok(await authenticator.ready());
@@ -402,5 +402,27 @@ t.test(
     clock.at += oneSecond;
     await authenticator.authenticate(token).catch(() => {});
     t.equal(asked(new URL(github).host), before + 2, 'which the first token finds there');
+  },
+);
+
+t.test(
+  'an issuer that a policy brings later and that cannot be reached takes nothing out of service',
+  async t => {
+    const { state, clock, authenticator, dispatcher } = await start(t);
+    t.ok(await authenticator.ready());
+    const { issuers } = state.policy.policy;
+    const far = { name: 'far', issuer: 'https://far.example', audience };
+    state.policy = { digest: 'far', policy: { ...state.policy.policy, issuers: [...issuers, far] } };
+    t.ok(await authenticator.ready());
+    t.match(await authenticator.authenticate(await tokenOf(first, clock)), { teams: { demo: ['deploy'] } });
+    const other = createAuthenticator({
+      policy: () => state.policy,
+      dispatcher,
+      spentTokens: { spend: async () => true },
+      log: createLog({ level: 'silent' }),
+      clock,
+    });
+    t.teardown(() => other.close());
+    t.notOk(await other.ready(), 'but who starts with it is not ready');
   },
 );
