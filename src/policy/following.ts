@@ -72,7 +72,7 @@ export class PolicyFollower {
     );
     if (error && !(error instanceof PolicyError)) throw error;
     if (!this.#used) await this.adopt();
-    if (!this.#used) throw error ?? new Error('the active policy cannot be used by this Slipway');
+    if (!this.#used) throw error ?? unusable(this.#notAdopted);
   }
 
   current(): LoadedPolicy {
@@ -191,4 +191,10 @@ export class PolicyFollower {
     const active = this.#used?.active.digest;
     this.#parts.log.warn({ reason, active }, `${what}${active ? '; the one in use stays' : ''}`);
   }
+}
+
+/** The source has what was superseded, and what came after it is of another version of Slipway, say. */
+function unusable(digest: string | null): PolicyError {
+  const message = `the active policy ${digest} cannot be used here, and what is given was active before it: change it to make it a new one`;
+  return new PolicyError([{ place: 'the store', message }]);
 }

@@ -198,6 +198,12 @@ for (const kind of ['embedded', 'postgres'] as const) {
       await eventually('the refusal', async () => one.state().counts.refused === 2);
       t.match(one.warnings().at(-1), /another digest/);
 
+      const old = policyFile(t, narrower);
+      await t.rejects(startReplica(t, { source: old.path, ledger, by: 'older' }), {
+        name: 'PolicyError',
+        message: /the active policy e{64} cannot be used here, and what is given was active before/,
+      });
+
       await one.reload();
       t.match(one.state(), { reason: null });
     });
