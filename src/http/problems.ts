@@ -34,17 +34,24 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Reques
 function describe(error: RequestError, requestId: string): Problem {
   const { failure, errors, members } = error.extras;
   const code = failure?.code ?? error.code;
-  return {
+  return scrubbed({
     type: `/docs/errors/${code}`,
     title: failure?.title ?? error.title,
     status: error.statusCode,
-    detail: scrub(error.message),
+    detail: error.message,
     instance: `urn:uuid:${requestId}`,
     code,
     ...(errors ? { errors: errors.slice(0, 50) } : {}),
     ...(failure ? { failure } : {}),
     ...members,
-  } as Problem;
+  } as Problem);
+}
+
+/** No live secret leaves in a text of it, whoever put it there. */
+function scrubbed<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value), (_name, member) =>
+    typeof member === 'string' ? scrub(member) : member,
+  );
 }
 
 function unknownError(requestId: string): RequestError {

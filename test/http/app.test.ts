@@ -12,6 +12,7 @@ import { readPreference } from '../../src/http/prefer.ts';
 import { createLog } from '../../src/log.ts';
 import type { Deployment, Operation } from '../../src/schemas/deployment.ts';
 import type { Caller } from '../../src/schemas/principal.ts';
+import { Secret } from '../../src/secret.ts';
 
 const caller: Caller = {
   principal: { issuer: 'test', subject: 'someone', client: 'tests' },
@@ -345,6 +346,22 @@ t.test('every error status is a problem document', async t => {
     t.notMatch(answer.text, 'nobody');
   }
   t.equal((await ask('PUT', '/deployments')).headers.allow, 'GET, HEAD, POST');
+});
+
+t.test('a problem tells no live secret, whoever put it there', async t => {
+  using _secret = new Secret('hunter2-canary');
+  const { ask } = await start(t, {
+    create: async () => {
+      throw createError('InvalidRequest', 'it said hunter2-canary', {
+        errors: [{ pointer: '/name', detail: 'is hunter2-canary' }],
+        members: { deployment: '/deployments/hunter2-canary' },
+      });
+    },
+  });
+  const { status, text, json } = await ask('POST', '/deployments', { body: smallest });
+  t.equal(status, 400);
+  t.notMatch(text, 'hunter2-canary');
+  t.match(json, { detail: 'it said [secret]', errors: [{ pointer: '/name', detail: 'is [secret]' }] });
 });
 
 t.test('what is broken before Fastify sees it is a problem document too', async t => {

@@ -122,7 +122,10 @@ const leaks: { sink: string; changes: (readonly [file: string, from: string, to:
   },
   {
     sink: 'answer',
-    changes: [keep, ['src/http/problems.ts', 'scrub(error.message)', `${leak} ?? error.message`]],
+    changes: [
+      keep,
+      ['src/http/problems.ts', 'return scrubbed({', `if (${leak}) error.message = ${leak};\n  return ({`],
+    ],
   },
   {
     sink: 'table deployments',
