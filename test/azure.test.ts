@@ -122,6 +122,24 @@ t.test('secrets of the embedded vault', async t => {
     t.notMatch(inspect(versions, { depth: 9 }), first.value);
   });
 
+  await t.test('of two versions of one second the vault says which is the current one', async t => {
+    const { created } = first;
+    for (const enabled of [true, false]) {
+      first.created = second.created;
+      second.enabled = enabled;
+      const versions = await vault.properties(vaultUrl, 'acr-admin');
+      t.same(
+        versions.map(one => one.version),
+        [second.version, first.version],
+        enabled ? 'by its value' : 'or by refusing the value of a disabled one',
+      );
+      t.notMatch(inspect(versions, { depth: 9 }), second.value);
+    }
+    second.enabled = true;
+    first.created = created;
+    asked();
+  });
+
   await t.test('a value is a Secret', async t => {
     using value = await vault.value(vaultUrl, 'acr-admin', first.version);
     t.equal(value.reveal(), first.value);
@@ -423,7 +441,7 @@ t.test('a host that never answers is left', async t => {
   const hung = transport.sendRequest(createPipelineRequest({ url, timeout: 100 }));
   const error = await failureOf(hung.catch(thrown => Promise.reject(toAzureError('arm', 'get', thrown))));
   t.match(error, { status: null, code: 'ETIMEDOUT', retryable: true });
-  t.equal(asked.length, 1);
+  t.ok(asked.length <= 1, 'and is not asked again');
 
   const slow: Host = (_asked, response) => {
     response.writeHead(200).write('{');

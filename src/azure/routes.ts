@@ -39,7 +39,8 @@ const armRoutes = [
 const vaultRoutes: Route[] = [
   // The list of names; with a slash behind it is what the SDK makes of a secret called `.` (measured).
   { methods: ['GET'], path: /^\/secrets$/ },
-  { methods: ['GET'], path: /^\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-f]{32}$/ },
+  // One version, or the current one.
+  { methods: ['GET'], path: /^\/secrets\/[0-9A-Za-z-]{1,127}\/(?:[0-9a-f]{32})?$/ },
   { methods: ['GET'], path: /^\/secrets\/[0-9A-Za-z-]{1,127}\/versions$/ },
 ];
 

@@ -62,7 +62,9 @@ export function createVault(options: {
         const pages = clientOf(vaultUrl).listPropertiesOfSecretVersions(name, options);
         const versions = (await readPages(pages, signal)).map(versionOf);
         if (versions.length === 0) throw notFound(name);
-        return versions.sort((a, b) => b.createdOn.getTime() - a.createdOn.getTime());
+        const [newest, ...older] = versions.sort((a, b) => b.createdOn.getTime() - a.createdOn.getTime());
+        const tied = older.some(({ createdOn }) => createdOn.getTime() === newest?.createdOn.getTime());
+        return tied ? currentFirst(versions, clientOf(vaultUrl), name, signal) : versions;
       });
     },
 
@@ -77,6 +79,26 @@ export function createVault(options: {
       }
     },
   };
+}
+
+/** Times are whole seconds and the list has no order: of two that came within one, only the vault knows the newer. */
+async function currentFirst(
+  versions: SecretVersion[],
+  client: SecretClient,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<SecretVersion[]> {
+  const isCurrent = await client.getSecret(name, timed(signal)).then(
+    ({ properties }) =>
+      (each: SecretVersion) =>
+        each.version === properties.version,
+    // The value of a disabled version is refused: then that is the current one.
+    error => {
+      if (toAzureError('vault', 'get secret', error).status !== 403) throw error;
+      return (each: SecretVersion) => !each.enabled;
+    },
+  );
+  return [...versions.filter(isCurrent), ...versions.filter(each => !isCurrent(each))];
 }
 
 type ListOptions = ReturnType<typeof timed> & { onResponse(raw: { parsedBody?: unknown }): void };
