@@ -175,8 +175,8 @@ export interface Run {
   lastsMs?: number;
   /** What it writes, and when after its start; absent where nobody knows. */
   lines?: { afterMs: number; text: string }[];
-  /** From then on its last lines come again and again. */
-  loop?: { fromMs: number; everyMs: number };
+  /** From then on its lines from that one on come again and again. */
+  loop?: { fromMs: number; fromLine: number; everyMs: number };
 }
 
 export interface Pull {

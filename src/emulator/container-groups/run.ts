@@ -33,38 +33,40 @@ function followed(command: readonly string[]): Run | undefined {
   return /^(?:echo|sleep|true|false)$/.test(program) ? followScript(command.join(' ')) : undefined;
 }
 
-const wordsOfLoops = new Set(['do', 'done', 'then', 'fi']);
-
 /** Undefined where it has a word that is not followed. */
 function followScript(script: string): Run | undefined {
-  const statements = script
-    .split(/;|&&|\n|\b(?=do\b)|(?<=\bdo)\s/)
-    .map(each => each.trim())
-    .filter(Boolean);
   const run: Run & { lines: Line[]; lastsMs: number } = { exitCode: 0, lastsMs: 0, lines: [] };
-  let loopFrom: number | undefined;
-  for (const statement of statements) {
+  let loop: { fromMs: number; fromLine: number } | undefined;
+  for (const statement of statementsOf(script)) {
     const [word = '', ...rest] = statement.split(/\s+/);
     const argument = rest.join(' ');
     if (/^(?:while|until)$/.test(word)) {
       if (!/^(?:true|:|\[ ?1 ?\])$/.test(argument)) return undefined;
-      loopFrom = run.lastsMs;
+      loop = { fromMs: run.lastsMs, fromLine: run.lines.length };
     } else if (word === 'done') {
       // A shell that finds a word out of place says so, and ends with 2.
-      if (loopFrom === undefined) return { exitCode: 2, lastsMs: jobMs, lines: syntaxError(word) };
-      const everyMs = Math.max(run.lastsMs - loopFrom, 1_000);
-      return { ...run, exitCode: null, loop: { fromMs: loopFrom, everyMs } };
+      if (!loop) return { exitCode: 2, lastsMs: jobMs, lines: syntaxError(word) };
+      return {
+        ...run,
+        exitCode: null,
+        loop: { ...loop, everyMs: Math.max(run.lastsMs - loop.fromMs, 1_000) },
+      };
     } else if (word === 'echo') run.lines.push({ afterMs: run.lastsMs, text: unquoted(argument) });
     else if (word === 'sleep' && /^\d+(?:\.\d+)?s?$/.test(argument))
       run.lastsMs += Number.parseFloat(argument) * 1_000;
     else if (word === 'exit') return { ...run, exitCode: Number(argument) || 0 };
     else if (word === 'false') run.exitCode = 1;
     else if (word === 'true') run.exitCode = 0;
-    else if (!wordsOfLoops.has(word)) return undefined;
+    else return undefined;
   }
-  return loopFrom === undefined
-    ? { ...run, lastsMs: run.lastsMs || jobMs }
-    : { exitCode: 2, lastsMs: jobMs, lines: syntaxError('end of file') };
+  if (loop) return { exitCode: 2, lastsMs: jobMs, lines: syntaxError('end of file') };
+  return { ...run, lastsMs: run.lastsMs || jobMs };
+}
+
+/** Apart by `;`, `&&` and line ends, outside quotes; without the `do` before the first of a loop. */
+function statementsOf(script: string): string[] {
+  const found = script.match(/(?:"[^"]*"|'[^']*'|[^;\n&"'])+/g) ?? [];
+  return found.map(each => each.trim().replace(/^do\s+/, '')).filter(each => each !== '' && each !== 'do');
 }
 
 const syntaxError = (word: string): Line[] => [
@@ -77,7 +79,7 @@ const unquoted = (text: string) => text.replace(/^(["'])(.*)\1$/, '$2');
 export function linesUntil({ lines = [], loop }: Run, forMs: number): Line[] {
   const first = lines.filter(({ afterMs }) => afterMs <= forMs);
   if (!loop) return first;
-  const again = lines.filter(({ afterMs }) => afterMs >= loop.fromMs);
+  const again = lines.slice(loop.fromLine);
   const turns = Math.max(0, Math.floor((forMs - loop.fromMs) / loop.everyMs));
   const from = Math.max(1, turns - 1_000);
   const repeated = Array.from({ length: Math.max(0, turns - from + 1) }, (_, index) =>
