@@ -1,7 +1,9 @@
+import { type LookupAddress, lookup as resolveName } from 'node:dns';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { Agent, buildConnector } from 'undici';
+import { isPublicAddress, liesIn } from './addresses.ts';
 
 /** Where hosts live: `*.vault.azure.net=127.0.0.1:8443` and the like. `*=none`: no other host exists. */
 export interface HostTable {
@@ -48,29 +50,100 @@ function matches(pattern: string, name: string): boolean {
     : pattern === name;
 }
 
-/**
- * The one door to the network: Azure, registries and signing keys are asked through it. Addresses, certificates and
- * `Host` headers stay those of the real names, so nothing that asks knows whether a table stands between.
- */
-export function createDispatcher(options: {
+/** What is let through to one host. */
+export interface Gate {
+  /** Networks in which it may be, beside the public internet. */
+  addresses?: readonly string[];
+  /** Certificates that are trusted for it, beside the usual ones, in PEM form. */
+  ca?: string;
+}
+
+export interface DispatcherOptions {
   table: HostTable;
   ca?: string;
   connectTimeoutMs?: number;
-}): Agent {
-  const ca = options.ca ? [...getCACertificates('default'), options.ca] : undefined;
-  const connect = buildConnector({ timeout: options.connectTimeoutMs ?? 5_000, ...(ca ? { ca } : {}) });
+  /** With it only public addresses are connected to, but for what the gate of `HOST[:PORT]` lets through. */
+  gateOf?: (host: string) => Gate;
+  /** As `dns.lookup`, which it is in place of. */
+  lookup?: typeof resolveName;
+}
+
+/**
+ * The door to the network: Azure, registries and signing keys are asked through it. Addresses, certificates and `Host`
+ * headers stay those of the real names, so nothing that asks knows whether a table stands between. Where a host is led by
+ * the table is the operator's word, and no gate's business.
+ */
+export function createDispatcher(options: DispatcherOptions): Agent {
+  const connectors = new Map<string, buildConnector.connector>();
+  const connectorFor = (gate: Gate | null, ca: string | undefined) => {
+    const key = JSON.stringify([gate?.addresses ?? null, ca]);
+    const connector = connectors.get(key) ?? createConnector(options, gate, ca);
+    connectors.set(key, connector);
+    return connector;
+  };
   return new Agent({
     connections: 64,
     connect: (target, done) => {
-      const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80));
-      const place = locate(options.table, target.hostname, port);
-      if (!place) return done(noSuchHost(target.hostname), null);
+      const { protocol, hostname } = target;
+      const port = Number(target.port || (protocol === 'https:' ? 443 : 80));
+      const place = locate(options.table, hostname, port);
+      if (!place) return done(noSuchHost(hostname), null);
+      let gate: Gate | undefined;
+      try {
+        gate = options.gateOf?.(port === 443 ? hostname : `${hostname}:${port}`);
+      } catch (error) {
+        return done(error instanceof Error ? error : new Error(String(error)), null);
+      }
+      const guarding = place.hostname === hostname ? (gate ?? null) : null;
+      // Node looks no literal up (measured): it is judged here, what a name stands for in the lookup.
+      const literal = hostname.replace(/^\[|\]$/g, '');
+      if (guarding && isIP(literal) && !mayPass(guarding, literal))
+        return done(addressRefused(hostname), null);
       // An address as server name is refused by TLS.
-      const servername = target.servername ?? (isIP(target.hostname) ? '' : target.hostname);
-      connect({ ...target, hostname: place.hostname, port: String(place.port), servername }, done);
+      const servername = target.servername ?? (isIP(literal) ? '' : hostname);
+      const to = { ...target, hostname: place.hostname, port: String(place.port), servername };
+      connectorFor(guarding, gate?.ca)(to, done);
     },
   });
 }
+
+function createConnector(
+  { ca, connectTimeoutMs = 5_000, lookup = resolveName }: DispatcherOptions,
+  gate: Gate | null,
+  more: string | undefined,
+): buildConnector.connector {
+  const own = [ca, more].filter(isText);
+  return buildConnector({
+    timeout: connectTimeoutMs,
+    ...(own.length > 0 ? { ca: [...getCACertificates('default'), ...own] } : {}),
+    ...(gate ? { lookup: guardedLookup(gate, lookup) } : {}),
+  });
+}
+
+const isText = (value: string | undefined): value is string => value !== undefined && value !== '';
+
+const mayPass = ({ addresses = [] }: Gate, address: string) =>
+  isPublicAddress(address) || liesIn(addresses, address);
+
+/** Connects to an address that was judged, and to no other: the name is not looked up again in between. */
+function guardedLookup(gate: Gate, lookup: typeof resolveName): LookupFunction {
+  return (hostname, options, done) => {
+    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      if (error) return done(error, []);
+      const [first, ...others] = found.filter(({ address }) => mayPass(gate, address));
+      if (!first) return done(addressRefused(hostname), []);
+      if (options.all) return done(null, [first, ...others]);
+      done(null, first.address, first.family);
+    });
+  };
+}
+
+/** The address is not told: what a name stands for inside is nobody's business outside. */
+function addressRefused(hostname: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${hostname} is not at a public address`), { code: addressRefusedCode });
+}
+
+export const addressRefusedCode = 'ADDRESS_NOT_PUBLIC';
 
 function noSuchHost(hostname: string): Error {
   return Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), {

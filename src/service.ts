@@ -23,6 +23,7 @@ import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
 import { findInterlockFault } from './policy/interlock.ts';
 import { type LivePolicy, startLivePolicy } from './policy/live.ts';
+import { directoryOf, gateFor, tokenHostFor } from './policy/registry-gates.ts';
 import { createRemoteSource, openFileSource } from './policy/source.ts';
 import { createRegistryClient } from './registry/client.ts';
 import { createAuditStore } from './store/audit.ts';
@@ -65,13 +66,24 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     blob: config.policy.startsWith('https:') ? config.policy : null,
   });
   const credential = createAzureCredential(config.azure, transport);
+  // What callers name is reached through a door of its own: no private address but by policy.
+  const directory = directoryOf(config.policy);
+  const outside = createDispatcher({
+    table: config.hosts,
+    ...(config.ca ? { ca: config.ca } : {}),
+    gateOf: host => (live ? gateFor(live.current().policy, host, directory) : {}),
+  });
+  parts.defer(() => outside.destroy());
   const azure = {
     vault: createVault({ credential, transport }),
     containerGroups: createContainerGroups({ credential, transport }),
     documents: createGroupDocuments({ credential, transport }),
     roles: createRoles({ credential, transport }),
     acrToken: createRegistryToken(credential),
-    registry: createRegistryClient({ dispatcher }),
+    registry: createRegistryClient({
+      dispatcher: outside,
+      tokenHostOf: host => (live ? tokenHostFor(live.current().policy, host) : undefined),
+    }),
   };
   const source = config.policy.startsWith('https:')
     ? createRemoteSource(config.policy, createBlobReader({ credential, transport }))

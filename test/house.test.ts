@@ -15,7 +15,7 @@ const floors: Record<string, number> = {
   azure: 3,
   schemas: 2,
 };
-const ground = ['arm-id', 'clock', 'config', 'errors', 'failures', 'hosts', 'log', 'secret'];
+const ground = ['addresses', 'arm-id', 'clock', 'config', 'errors', 'failures', 'hosts', 'log', 'secret'];
 
 interface SourceFile {
   path: string;

@@ -1,3 +1,4 @@
+import { isNetwork } from '../addresses.ts';
 import { parseArmId, parseSubnetId } from '../arm-id.ts';
 import { canonicalRegistry } from '../hosts.ts';
 import { matchesSecret, secretGlobsMeet } from './glob.ts';
@@ -21,6 +22,7 @@ export function* findContradictions(policy: Policy): Generator<Contradiction> {
     yield* badDefaults(team, pointer);
   }
   yield* badSubnets(policy);
+  yield* badAddresses(policy);
   yield* findIssuerContradictions(policy);
   yield* namedTwice(policy);
   yield* sameVaults(policy);
@@ -77,6 +79,8 @@ function* boundForWorkloads({ teams, bindings = [] }: Policy): Generator<Contrad
 /** Requests are compared in the one form of a registry's name: an entry in another would never match. */
 function* otherSpellings({ teams, registries = {} }: Policy): Generator<Contradiction> {
   const places: [string, string][] = Object.keys(registries).map(host => [`/registries/${host}`, host]);
+  for (const [host, { tokenHost }] of Object.entries(registries))
+    if (tokenHost !== undefined) places.push([`/registries/${host}/tokenHost`, tokenHost]);
   for (const [name, team] of Object.entries(teams)) {
     for (const [index, { server }] of (team.registries ?? []).entries())
       places.push([`/teams/${name}/registries/${index}/server`, server]);
@@ -132,6 +136,16 @@ function* badSubnets({ targets }: Policy): Generator<Contradiction> {
     for (const [index, subnet] of (network?.subnets ?? []).entries())
       if (!parseSubnetId(subnet))
         yield { pointer: `/targets/${name}/network/subnets/${index}`, message: 'is not the id of a subnet' };
+}
+
+function* badAddresses({ registries = {} }: Policy): Generator<Contradiction> {
+  for (const [host, { addresses = [] }] of Object.entries(registries))
+    for (const [index, network] of addresses.entries())
+      if (!isNetwork(network))
+        yield {
+          pointer: `/registries/${host}/addresses/${index}`,
+          message: `'${network}' is no network such as 10.1.0.0/16`,
+        };
 }
 
 function* badDefaults(team: Team, pointer: string): Generator<Contradiction> {

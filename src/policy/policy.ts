@@ -107,9 +107,22 @@ export type Target = Static<typeof Target>;
 const Registry = Type.Object(
   {
     id: Type.Optional(ArmId),
-    preflight: Type.Optional(Type.Enum(['required', 'bestEffort'])),
-    addresses: Type.Optional(Type.Array(Type.String())),
-    ca: Type.Optional(Type.String()),
+    preflight: Type.Optional(
+      Type.Enum(['required', 'bestEffort'], {
+        description: '`bestEffort`: an image for an identity is not refused where Slipway cannot reach it',
+      }),
+    ),
+    addresses: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Networks (`10.1.0.0/16`) in which it may be, beside the public internet',
+      }),
+    ),
+    ca: Type.Optional(
+      Type.String({
+        description: 'A certificate in PEM form that is trusted for it, or a file of one beside the policy',
+      }),
+    ),
+    tokenHost: Type.Optional(Host),
   },
   closed,
 );

@@ -39,12 +39,15 @@ export function rightsOfTeam(loaded: LoadedPolicy, name: string, pair: Pair): Ri
 /** What the policy gives to people outside of teams, and to all teams. */
 export function commonRights({ policy }: LoadedPolicy): Right[] {
   const { issuers, operators = [], portals = [], registries = {} } = policy;
-  const reach = Object.entries(registries).flatMap(([host, { id, preflight, addresses = [], ca }]) => [
-    ...addresses.map(range => `${host} may have an address in ${range}`),
-    ...(preflight === 'bestEffort' ? [`images of ${host} need not be proven to be there`] : []),
-    ...(id ? [`${host} is ${id}`] : []),
-    ...(ca ? [`${host} may have a certificate of ${ca}`] : []),
-  ]);
+  const reach = Object.entries(registries).flatMap(
+    ([host, { id, preflight, addresses = [], ca, tokenHost }]) => [
+      ...addresses.map(range => `${host} may have an address in ${range}`),
+      ...(tokenHost === undefined ? [] : [`${host} may have its tokens from ${tokenHost}`]),
+      ...(preflight === 'bestEffort' ? [`images of ${host} need not be proven to be there`] : []),
+      ...(id ? [`${host} is ${id}`] : []),
+      ...(ca ? [`${host} may have a certificate of ${ca}`] : []),
+    ],
+  );
   const texts = [
     ...issuers.map(
       ({ issuer, audience, singleUse }) =>

@@ -7,6 +7,8 @@ import { PullProblem, type RegistryProblem } from './problem.ts';
 export interface Conversation {
   /** Where the registry's API answers, as a URL spells it. */
   host: string;
+  /** The other host from which its tokens may come. */
+  tokenHost: string | undefined;
   request: PullRequest;
   dispatcher: Dispatcher;
   timeoutMs: number;

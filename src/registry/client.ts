@@ -39,15 +39,20 @@ export const manifestTypes = [
 export function createRegistryClient({
   dispatcher,
   timeoutMs = defaultTimeoutMs,
+  tokenHostOf = () => undefined,
 }: {
   dispatcher: Dispatcher;
   timeoutMs?: number;
+  /** The host from which a registry's tokens may come beside itself and what everybody knows. */
+  tokenHostOf?: (registry: string) => string | undefined;
 }): RegistryClient {
   return {
     async resolve(request) {
       using kept = new DisposableStack();
       try {
-        return await pull({ host: apiHost(request.reference.domain), request, dispatcher, timeoutMs, kept });
+        const host = apiHost(request.reference.domain);
+        const tokenHost = tokenHostOf(host);
+        return await pull({ host, tokenHost, request, dispatcher, timeoutMs, kept });
       } catch (error) {
         if (error instanceof PullProblem) return { ok: false, problem: error.problem };
         throw error;

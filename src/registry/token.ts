@@ -3,7 +3,7 @@ import { ask, type Conversation } from './asking.ts';
 import { type Authorization, basicAuthorization, type RegistryCredential } from './credential.ts';
 import { PullProblem, plain, problemOf, readJson } from './problem.ts';
 
-/** Registries whose tokens come from another host of theirs. A realm anywhere else gets neither credential nor request. */
+/** Registries whose tokens come from another host of theirs, unless policy names one. A realm anywhere else gets neither credential nor request. */
 const pairedRealms: Readonly<Record<string, string>> = {
   'registry-1.docker.io': 'auth.docker.io',
   'registry.gitlab.com': 'gitlab.com',
@@ -51,13 +51,13 @@ async function fetchToken(
 }
 
 /** The realm comes from the registry, which may be anybody's: it must be https, and on a host that goes with the registry. */
-function trustedRealm(realm: string | undefined, { host }: Conversation): URL {
+function trustedRealm(realm: string | undefined, { host, tokenHost }: Conversation): URL {
   const url = realm !== undefined && URL.canParse(realm) ? new URL(realm) : null;
   const trusted =
     url?.protocol === 'https:' &&
     url.username === '' &&
     url.password === '' &&
-    (url.host === host || url.host === pairedRealms[host]);
+    (url.host === host || url.host === (tokenHost ?? pairedRealms[host]));
   if (url && trusted) return url;
   throw new PullProblem({
     step: 'token',

@@ -154,7 +154,7 @@ const limits: readonly Rule[] = [
     code: 'RegionCapacity',
     when: any(
       quotes(/is not available in the location '[^']*' at this moment|InsufficientCapacity/),
-      all(from('arm'), coded('ServiceUnavailable'), status(409)),
+      all(from('arm'), coded('ServiceUnavailable'), not(status(500, 502, 503, 504))),
     ),
   },
   {

@@ -1,3 +1,4 @@
+import { addressRefusedCode } from '../../hosts.ts';
 import type { RegistryProblem } from '../../registry/client.ts';
 import type { Signs } from '../observation.ts';
 import {
@@ -54,6 +55,12 @@ const places: readonly Rule[] = [
   {
     code: 'RegistryRateLimited',
     when: any(says(/toomanyrequests|too many requests|rate limit|pull QPS exceeded/i), registryStatus(429)),
+  },
+  // Slipway's own rule, which its policy can widen.
+  {
+    code: 'RegistryUnreachable',
+    when: network(addressRefusedCode),
+    but: { owner: 'platform', retryable: false },
   },
   {
     code: 'RegistryHostNotFound',

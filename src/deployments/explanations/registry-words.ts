@@ -1,3 +1,4 @@
+import { addressRefusedCode } from '../../hosts.ts';
 import type { Fix } from '../../schemas/failure.ts';
 import { command } from '../command.ts';
 import { fix } from '../failure.ts';
@@ -65,16 +66,10 @@ export const registryWords: Words = {
       ),
     ],
   }),
-  RegistryUnreachable: names => ({
-    detail: `${names.registry} cannot be reached: ${names.said}`,
-    fixes: [
-      fix(
-        'registryOwner',
-        'See that the registry runs and can be reached from Azure; one behind a private endpoint needs the group in its network',
-        command`curl --head https://${names.registry}/v2/`,
-      ),
-    ],
-  }),
+  RegistryUnreachable: (names, { observation }) =>
+    observation.kind === 'registry' && observation.problem.networkCode === addressRefusedCode
+      ? notPublic(names)
+      : unreachable(names),
   RegistryTlsError: names => ({
     detail: `The certificate of ${names.host} is not trusted: ${names.said}`,
     fixes: [
@@ -125,6 +120,27 @@ function strange({ foreignRealm, redirectedTo }: { foreignRealm?: string; redire
     ? `points on to ${redirectedTo}, where no credential is taken along. Name that host in the image, if it is the registry.`
     : 'answers, but not as a container registry.';
 }
+
+const unreachable = (names: Names) => ({
+  detail: `${names.registry} cannot be reached: ${names.said}`,
+  fixes: [
+    fix(
+      'registryOwner',
+      'See that the registry runs and can be reached from Azure; one behind a private endpoint needs the group in its network',
+      command`curl --head https://${names.registry}/v2/`,
+    ),
+  ],
+});
+
+const notPublic = ({ host, registry }: Names) => ({
+  detail: `${host} is not at a public address, and Slipway's policy names no other for ${registry}: nothing was sent.`,
+  fixes: [
+    fix(
+      'platform',
+      `Name the networks in which ${registry} may be in the policy, under registries: { ${registry}: { addresses: [...] } }`,
+    ),
+  ],
+});
 
 const withPort = (host: string) => (/:\d+$/.test(host) ? host : `${host}:443`);
 
