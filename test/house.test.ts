@@ -15,7 +15,18 @@ const floors: Record<string, number> = {
   azure: 3,
   schemas: 2,
 };
-const ground = ['addresses', 'arm-id', 'clock', 'config', 'errors', 'failures', 'hosts', 'log', 'secret'];
+const ground = [
+  'addresses',
+  'arm-id',
+  'clock',
+  'config',
+  'errors',
+  'failures',
+  'hosts',
+  'log',
+  'secret',
+  'telemetry',
+];
 
 interface SourceFile {
   path: string;
