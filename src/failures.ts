@@ -40,6 +40,7 @@ export const failureKinds = {
   CredentialDisabled: kind('The secret is disabled', 'caller'),
   CredentialMalformed: kind('The credential is not usable as it is stored', 'caller'),
   CredentialNotBoundToRegistry: kind('The secret is not bound to this registry', 'caller'),
+  SecretBoundToRegistry: kind('The secret is for a registry, and no workload may have it', 'caller'),
   SecretNotFound: kind('The vault has no such secret', 'caller'),
   RegistryAdminDisabled: kind("The registry's admin user is disabled", 'registryOwner'),
   RegistryNetworkDenied: kind("The registry's network rules refuse the client", 'registryOwner'),
@@ -83,6 +84,9 @@ export const failureKinds = {
   SpotUnavailable: kind('Spot container groups are not available here', 'platform'),
   OsNotSupported: kind('This operating system is not supported', 'caller'),
   PolicyRevoked: kind('The right to do this was withdrawn in the meantime', 'caller'),
+  Canceled: kind('The change was canceled', 'caller'),
+  CancelTooLate: kind('Azure had the change before it could be canceled', 'caller'),
+  Superseded: kind('A later change took the place of this one', 'caller'),
   Unknown: kind('Azure reported something that Slipway does not know', 'platform'),
 } as const satisfies Record<string, FailureKind>;
 

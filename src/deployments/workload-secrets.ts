@@ -84,8 +84,12 @@ async function readValue(planned: Planned, parts: CredentialParts): Promise<Resu
   };
 }
 
-/** Key Vault would serve an expired secret. */
-function whyUnusable({ enabled, expiresOn, notBefore }: SecretVersion, now: Date) {
+/**
+ * Key Vault would serve an expired secret. One that its owners bound to a registry is that registry's password, also
+ * where a team's list of workload secrets has its name: another team's list may have it as what it is.
+ */
+function whyUnusable({ enabled, expiresOn, notBefore, tags }: SecretVersion, now: Date) {
+  if (tags['slipway-registry']) return 'SecretBoundToRegistry' as const;
   if (!enabled) return 'CredentialDisabled' as const;
   if (expiresOn && expiresOn <= now) return 'CredentialExpired' as const;
   return notBefore && notBefore > now ? ('CredentialNotYetValid' as const) : null;
@@ -96,6 +100,7 @@ const words = {
   CredentialExpired: 'has expired',
   CredentialNotYetValid: 'is not valid yet',
   SecretNotFound: 'does not exist',
+  SecretBoundToRegistry: 'is bound to a registry by its tags',
 } as const;
 
 function unusable({ vault, secretName, pointer }: Planned, stage: Stage, code: keyof typeof words): Failure {
@@ -106,8 +111,12 @@ function unusable({ vault, secretName, pointer }: Planned, stage: Stage, code: k
     fixes: [
       {
         who: 'caller',
-        action: 'Store a valid value as a new version',
-        command: command`az keyvault secret set --vault-name ${vault.name} --name ${secretName} --file /dev/stdin`,
+        ...(code === 'SecretBoundToRegistry'
+          ? { action: 'Keep what the workload needs in a secret of its own, and name that' }
+          : {
+              action: 'Store a valid value as a new version',
+              command: command`az keyvault secret set --vault-name ${vault.name} --name ${secretName} --file /dev/stdin`,
+            }),
       },
     ],
   });

@@ -82,7 +82,7 @@ export function decide({ policy, digest }: LoadedPolicy, caller: Caller, ask: As
 
 function planOf(policy: Policy, caller: Caller, ask: Ask): Plan {
   const name = teamOf(caller, ask);
-  const team = policy.teams[name];
+  const team = Object.hasOwn(policy.teams, name) ? policy.teams[name] : undefined;
   if (!team) throw noSuchTeam(name);
   refusePlainSecrets(team, ask);
   // Grammar first: what contradicts itself is said before what is not allowed.

@@ -78,11 +78,11 @@ export function usableIdentity(
   );
   const found = parseArmId(usable.find(identity => sameArmId(identity.id, id))?.id ?? '');
   if (found) return formatArmId(found);
-  const names = usable.map(identity => identity.id.split('/').at(-1) ?? '');
+  const ids = usable.map(identity => identity.id);
   throw new Denied(
     'IdentityNotAvailable',
     pointer,
-    `Identity '${asked.name}' is not available to the team for this; it may use ${listed(names)}.`,
+    `Identity '${formatArmId(asked)}' is not available to the team for this; it may use ${listed(ids)}.`,
   );
 }
 

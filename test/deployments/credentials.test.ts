@@ -191,6 +191,7 @@ t.test(
       [{ 'orders-db': { enabled: false } }, 'CredentialDisabled'],
       [{ 'orders-db': { expiresOn: new Date(0) } }, 'CredentialExpired'],
       [{ 'orders-db': { notBefore: new Date('2999-01-01') } }, 'CredentialNotYetValid'],
+      [{ 'orders-db': { tags: { 'slipway-registry': 'ghcr.io' } } }, 'SecretBoundToRegistry'],
     ];
     for (const [versions, code] of cases)
       for (const [stage, name] of [
