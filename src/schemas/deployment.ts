@@ -19,7 +19,12 @@ export const statuses = [
   'Running',
   'Succeeded',
   'Failed',
+  'Canceling',
   'Canceled',
+  'Restarting',
+  'Stopping',
+  'Stopped',
+  'Starting',
   'Deleting',
   'Deleted',
 ] as const;
@@ -27,7 +32,14 @@ export const Status = Type.Enum([...statuses]);
 export type Status = Static<typeof Status>;
 
 /** Nothing moves any more by itself in these. */
-export const settledStatuses: readonly Status[] = ['Running', 'Succeeded', 'Failed', 'Canceled', 'Deleted'];
+export const settledStatuses: readonly Status[] = [
+  'Running',
+  'Succeeded',
+  'Failed',
+  'Canceled',
+  'Stopped',
+  'Deleted',
+];
 
 /** How the digest of an image was read. `roleOnly`: only the identity's role was looked at. */
 export const Verification = Type.Enum(['credential', 'anonymous', 'serviceIdentity', 'roleOnly', 'none']);
@@ -62,6 +74,13 @@ export const CredentialRecord = Type.Object(
   closed,
 );
 export type CredentialRecord = Static<typeof CredentialRecord>;
+
+/** One field that is otherwise: `live` is what Azure has, `wanted` what the spec says. What is secret is told as a secret. */
+export const Difference = Type.Object(
+  { path: Type.String(), live: Type.Optional(Type.Unknown()), wanted: Type.Optional(Type.Unknown()) },
+  closed,
+);
+export type Difference = Static<typeof Difference>;
 
 export const ContainerState = Type.Object(
   {
@@ -99,6 +118,20 @@ export const WaitingFor = Type.Object(
   closed,
 );
 export type WaitingFor = Static<typeof WaitingFor>;
+/** As it is kept: with what went wrong, which the record shows as its `failure` for as long as it is tried again. */
+export type Wait = WaitingFor & { failure?: Failure };
+
+/** What holds beside the status: kept up to date while the deployment is settled. */
+export const Condition = Type.Object(
+  {
+    type: Type.Enum(['CredentialExpiring', 'CredentialRotated', 'Drifted']),
+    since: Instant,
+    message: Type.String(),
+    diff: Type.Optional(Type.Array(Difference)),
+  },
+  closed,
+);
+export type Condition = Static<typeof Condition>;
 
 /** The record of a deployment. It outlives the container group. */
 export const Deployment = Type.Object(
@@ -124,6 +157,7 @@ export const Deployment = Type.Object(
     credentials: Type.Array(CredentialRecord),
     containerGroup: Nullable(ContainerGroupView),
     failure: Nullable(ref(Failure)),
+    conditions: Type.Array(Condition),
     timeline: Type.Array(Phase),
   },
   { ...closed, $id: 'Deployment' },
@@ -137,8 +171,35 @@ export const DeploymentPage = Type.Object(
 
 export const OperationStatus = Type.Enum(['NotStarted', 'Running', 'Succeeded', 'Failed', 'Canceled']);
 export type OperationStatus = Static<typeof OperationStatus>;
-export const OperationKind = Type.Enum(['Create', 'Adopt', 'Delete']);
+/** `Update` is a new spec, `Redeploy` the same one with credentials and digests resolved again. */
+export const operationKinds = [
+  'Create',
+  'Adopt',
+  'Update',
+  'Redeploy',
+  'Rollback',
+  'Restart',
+  'Stop',
+  'Start',
+  'Cancel',
+  'Delete',
+] as const;
+export const OperationKind = Type.Enum([...operationKinds]);
 export type OperationKind = Static<typeof OperationKind>;
+
+/** What a job came to: of each container how it ended and what it said last. */
+export const JobResult = Type.Object(
+  {
+    containers: Type.Array(
+      Type.Object(
+        { name: Type.String(), exitCode: Nullable(Type.Integer()), log: Type.Array(Type.String()) },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type JobResult = Static<typeof JobResult>;
 
 /** One accepted change and its outcome, whatever came after it. Any Azure poller can follow it. */
 export const Operation = Type.Object(
@@ -153,6 +214,7 @@ export const Operation = Type.Object(
     steps: Type.Array(Phase),
     waitingFor: Type.Optional(WaitingFor),
     failure: Type.Optional(ref(Failure)),
+    result: Type.Optional(JobResult),
     error: Type.Optional(
       Type.Object(
         { code: Type.String(), message: Type.String() },
@@ -180,6 +242,22 @@ export const Event = Type.Object(
   { ...closed, $id: 'Event' },
 );
 export type Event = Static<typeof Event>;
+
+/** An event in the order of its team. */
+export const TeamEvent = Type.Object(
+  {
+    position: Type.Integer({ description: "Counts from 1 over all the team's deployments, without gaps" }),
+    deployment: Id,
+    ...Event.properties,
+  },
+  { ...closed, $id: 'TeamEvent' },
+);
+export type TeamEvent = Static<typeof TeamEvent>;
+
+export const TeamEventPage = Type.Object(
+  { value: Type.Array(ref(TeamEvent)), nextLink: Type.Optional(Type.String()) },
+  { ...closed, $id: 'TeamEventPage' },
+);
 
 export const EventPage = Type.Object(
   { value: Type.Array(ref(Event)), nextLink: Type.Optional(Type.String()) },

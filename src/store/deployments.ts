@@ -1,10 +1,17 @@
 import type { Selectable } from 'kysely';
-import type { Deployment, Event, Operation, OperationStatus, Status } from '../schemas/deployment.ts';
+import type {
+  Deployment,
+  Event,
+  Operation,
+  OperationStatus,
+  Status,
+  TeamEvent,
+} from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import { type Acceptance, type Accepted, accept } from './accepting.ts';
 import type { Database } from './database.ts';
 import { acceptDelete, type DeleteAcceptance, type DeleteAccepted } from './deleting.ts';
-import { listEvents, type NewEvent } from './events.ts';
+import { type EventPlace, lastPosition, listEvents, listTeamEvents, type NewEvent } from './events.ts';
 import type { ListFilter } from './filters.ts';
 import type { Claim, Jobs } from './jobs.ts';
 import { findOperation } from './operations.ts';
@@ -63,11 +70,15 @@ export interface DeploymentStore {
     page: { size: number; before?: string | undefined },
   ): Promise<{ value: Deployment[]; next?: string }>;
   findOperation(teams: ReadTeams, id: string): Promise<Operation | null>;
-  events(
+  events(teams: ReadTeams, id: string, page: EventPlace): Promise<{ value: Event[]; more: boolean }>;
+  /** Of all deployments of a team, in one order. */
+  teamEvents(
     teams: ReadTeams,
-    id: string,
-    page: { after: number; size: number },
-  ): Promise<{ value: Event[]; more: boolean }>;
+    team: string,
+    page: EventPlace,
+  ): Promise<{ value: TeamEvent[]; more: boolean }>;
+  /** The place of the newest event of a team; 0 where there is none. */
+  lastPosition(teams: ReadTeams, team: string): Promise<number>;
   /** What a team has now of what its quota counts. */
   used(team: string, now: Date): Promise<QuotaUse>;
   load(id: string): Promise<DeploymentRow | null>;
@@ -91,6 +102,8 @@ export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentS
     list: (teams, filter, page) => asReader(db, teams, trx => listDeployments(trx, teams, filter, page)),
     findOperation: (teams, id) => asReader(db, teams, trx => findOperation(trx, teams, id)),
     events: (teams, id, page) => asReader(db, teams, trx => listEvents(trx, teams, id, page)),
+    teamEvents: (teams, team, page) => asReader(db, teams, trx => listTeamEvents(trx, teams, team, page)),
+    lastPosition: (teams, team) => asReader(db, teams, trx => lastPosition(trx, team)),
     used: (team, now) => asReader(db, [team], trx => usedQuota(trx, team, now)),
     load: id => asWorker(db, trx => loadRow(trx, id)),
     settle: (claim, row, settlement) => settle(db, jobs, claim, row, settlement),

@@ -1,11 +1,18 @@
-import type { Kysely, Transaction } from 'kysely';
-import type { Event } from '../schemas/deployment.ts';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { Event, TeamEvent } from '../schemas/deployment.ts';
 import { json, storable, storableText } from './json.ts';
-import type { Tables } from './tables.ts';
+import type { EventsTable, Tables } from './tables.ts';
 import { ofTeams, type ReadTeams } from './walls.ts';
+import { told } from './watch.ts';
 
 /** An event before it has its number. */
 export type NewEvent = Omit<Event, 'seq' | 'at'> & { at: Date };
+
+/** A page: what comes after a number, at most so many. */
+export interface EventPlace {
+  after: number;
+  size: number;
+}
 
 /** Writes events whose last number is `last`, as the update of their deployment's row raised it. */
 export async function insertEvents(
@@ -16,6 +23,7 @@ export async function insertEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   const first = last - events.length + 1;
+  const position = await takePositions(trx, team, events.length);
   await trx
     .insertInto('events')
     .values(
@@ -28,16 +36,35 @@ export async function insertEvents(
         deploymentId: id,
         team,
         seq: first + index,
+        position: position + index,
       })),
     )
     .execute();
+  await told(trx, { id, team });
 }
 
+/**
+ * The next places in the order of a team. Its counter stays locked until the commit, so that nobody can read a place before
+ * those below it are to be read too: who has read up to one has missed none. A deployment's row is locked before it.
+ */
+async function takePositions(trx: Transaction<Tables>, team: string, count: number): Promise<number> {
+  const { last } = await trx
+    .insertInto('eventCounters')
+    .values({ team, last: count })
+    .onConflict(conflict =>
+      conflict.column('team').doUpdateSet({ last: sql`event_counters.last + excluded.last` }),
+    )
+    .returning('last')
+    .executeTakeFirstOrThrow();
+  return last - count + 1;
+}
+
+/** Of one deployment. */
 export async function listEvents(
   db: Kysely<Tables>,
   teams: ReadTeams,
   deployment: string,
-  { after, size }: { after: number; size: number },
+  { after, size }: EventPlace,
 ): Promise<{ value: Event[]; more: boolean }> {
   if (teams.length === 0) return { value: [], more: false };
   const rows = await db
@@ -49,7 +76,46 @@ export async function listEvents(
     .orderBy('seq')
     .limit(size + 1)
     .execute();
-  const value = rows.slice(0, size).map(({ seq, at, source, type, phase, container, message, data }) => ({
+  return { value: rows.slice(0, size).map(eventOf), more: rows.length > size };
+}
+
+/** Of all deployments of one team. */
+export async function listTeamEvents(
+  db: Kysely<Tables>,
+  teams: ReadTeams,
+  team: string,
+  { after, size }: EventPlace,
+): Promise<{ value: TeamEvent[]; more: boolean }> {
+  if (teams !== 'all' && !teams.includes(team)) return { value: [], more: false };
+  const rows = await db
+    .selectFrom('events')
+    .selectAll()
+    .where('team', '=', team)
+    .where('position', '>', after)
+    .orderBy('position')
+    .limit(size + 1)
+    .execute();
+  const value = rows.slice(0, size).map(row => ({
+    position: row.position,
+    deployment: row.deploymentId,
+    ...eventOf(row),
+  }));
+  return { value, more: rows.length > size };
+}
+
+/** The last place that a team's order has. */
+export async function lastPosition(db: Kysely<Tables>, team: string): Promise<number> {
+  const counter = await db
+    .selectFrom('eventCounters')
+    .select('last')
+    .where('team', '=', team)
+    .executeTakeFirst();
+  return counter?.last ?? 0;
+}
+
+function eventOf(row: Selectable<EventsTable>): Event {
+  const { seq, at, source, type, phase, container, message, data } = row;
+  return {
     seq,
     at: at.toISOString(),
     source,
@@ -58,6 +124,5 @@ export async function listEvents(
     ...(container ? { container } : {}),
     message,
     ...(data ? { data } : {}),
-  }));
-  return { value, more: rows.length > size };
+  };
 }

@@ -4,6 +4,8 @@ import * as policies from './migrations/0002-policies.ts';
 import * as teamsAsWalls from './migrations/0003-teams-as-walls.ts';
 import * as auditChain from './migrations/0004-audit-chain.ts';
 import * as portals from './migrations/0005-portals.ts';
+import * as eventOrder from './migrations/0010-event-order.ts';
+import * as changes from './migrations/0020-changes.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -12,4 +14,6 @@ export const migrations: Record<string, Migration> = {
   '0003-teams-as-walls': teamsAsWalls,
   '0004-audit-chain': auditChain,
   '0005-portals': portals,
+  '0010-event-order': eventOrder,
+  '0020-changes': changes,
 };

@@ -1,16 +1,19 @@
 import type { ColumnType, Generated } from 'kysely';
 import type {
+  Condition,
   ContainerGroupView,
   CredentialRecord,
   Event,
   ImageRecord,
+  JobResult,
   OperationKind,
   OperationStatus,
   Phase,
   Status,
-  WaitingFor,
+  Wait,
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
+import type { Intent } from '../schemas/intent.ts';
 import type { Principal } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
 
@@ -25,6 +28,7 @@ export interface Tables {
   revisions: RevisionsTable;
   operations: OperationsTable;
   events: EventsTable;
+  eventCounters: { team: string; last: number };
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;
@@ -49,7 +53,7 @@ export interface DeploymentsTable {
   operation: string;
   health: 'Healthy' | 'Degraded' | 'Missing' | 'Unknown';
   observedAt: Date | null;
-  waitingFor: Json<WaitingFor | null>;
+  waitingFor: Json<Wait | null>;
   createdAt: Date;
   updatedAt: Date;
   createdBy: Json<Principal>;
@@ -72,9 +76,12 @@ export interface DeploymentsTable {
   deadlineAt: Date;
   eventSeq: number;
   retries: number;
+  intent: Json<Intent>;
+  conditions: ColumnType<Condition[], Condition[] | undefined, Condition[]>;
+  expiresAt: Defaulted<Date | null>;
 }
 
-interface RevisionsTable {
+export interface RevisionsTable {
   deploymentId: string;
   team: string;
   number: number;
@@ -85,6 +92,13 @@ interface RevisionsTable {
   createdBy: Json<Principal>;
   onBehalfOf: Defaulted<string | null>;
   outcome: OperationStatus | null;
+  /** How it came to be, and by which operation. */
+  kind: OperationKind;
+  operationId: string;
+  plan: Json<object>;
+  policyDigest: string;
+  cpu: number;
+  memoryInGb: number;
 }
 
 interface OperationsTable {
@@ -97,14 +111,21 @@ interface OperationsTable {
   createdAt: Date;
   endedAt: Date | null;
   steps: Json<Phase[]>;
-  waitingFor: Json<WaitingFor | null>;
+  waitingFor: Json<Wait | null>;
   failure: Json<Failure | null>;
+  /** What it is to do once its turn comes. */
+  intent: Json<Intent>;
+  result: ColumnType<JobResult | null, JobResult | null | undefined, JobResult | null>;
 }
 
-interface EventsTable {
+export interface EventsTable {
   deploymentId: string;
   seq: number;
   team: string;
+  /** In the order of the team: counts from 1, over all its deployments. */
+  position: number;
+  /** By the database's clock. */
+  recordedAt: Generated<Date>;
   at: Date;
   source: 'Slipway' | 'Arm' | 'Aci';
   type: string;

@@ -11,6 +11,16 @@ export async function changed(trx: Transaction<Tables>, id: string): Promise<voi
   await sql`select pg_notify(${channel}, ${id})`.execute(trx);
 }
 
+/** Tells every replica, at commit, that a deployment has new events, and so its team. */
+export async function told(
+  trx: Transaction<Tables>,
+  { id, team }: { id: string; team: string },
+): Promise<void> {
+  await sql`select pg_notify(${channel}, ${id}), pg_notify(${channel}, ${teamKey(team)})`.execute(trx);
+}
+
+const teamKey = (team: string) => `team ${team}`;
+
 /** Waits for deployments to change: one listener per process, any number of waiters. */
 export interface Watch {
   /** The deployment once `done` says so, or as it is when the time is over or the signal aborts; null where there is none. */
@@ -21,8 +31,15 @@ export interface Watch {
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<Deployment | null>;
+  /** For who reads again when something has come: made before he reads, so that nothing comes unseen in between. */
+  subscribe(to: { id: string } | { team: string }): Subscription;
   /** Everybody who waits is answered with the deployment as it is. */
   close(): Promise<void>;
+}
+
+export interface Subscription extends Disposable {
+  /** Whether something came: waits at most `ms`, or until the signal aborts. Leaves no timer behind. */
+  within(ms: number, signal?: AbortSignal): Promise<boolean>;
 }
 
 type Find = (teams: ReadTeams, id: string) => Promise<Deployment | null>;
@@ -50,6 +67,7 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
         await next.within(left, signal);
       }
     },
+    subscribe: to => subscribe(waiting, 'id' in to ? to.id : teamKey(to.team)),
     async close() {
       closed = true;
       wakeAll();
@@ -58,23 +76,25 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   };
 }
 
-function subscribe(waiting: Map<string, Set<() => void>>, id: string) {
-  const { promise, resolve } = Promise.withResolvers<void>();
+function subscribe(waiting: Map<string, Set<() => void>>, id: string): Subscription {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const wake = () => resolve(true);
   const waiters = waiting.get(id) ?? new Set();
-  waiters.add(resolve);
+  waiters.add(wake);
   waiting.set(id, waiters);
   return {
-    /** Resolves at the next change, at the latest after `ms`. Leaves no timer behind. */
-    async within(ms: number, signal?: AbortSignal): Promise<void> {
-      const timer = setTimeout(resolve, ms);
-      const abort = () => resolve();
-      signal?.addEventListener('abort', abort);
-      await promise;
+    async within(ms, signal) {
+      const giveUp = () => resolve(false);
+      const timer = setTimeout(giveUp, ms);
+      signal?.addEventListener('abort', giveUp);
+      if (signal?.aborted) giveUp();
+      const came = await promise;
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', giveUp);
+      return came;
     },
     [Symbol.dispose]() {
-      waiters.delete(resolve);
+      waiters.delete(wake);
       if (waiters.size === 0) waiting.delete(id);
     },
   };

@@ -9,10 +9,11 @@ import { claiming } from './contract/claiming.ts';
 import { reading } from './contract/reading.ts';
 import { settling } from './contract/settling.ts';
 import { spending } from './contract/spending.ts';
+import { telling } from './contract/telling.ts';
 import { waiting } from './contract/waiting.ts';
 
 /** What the store promises, whichever database is below it. */
-const suites = { accepting, settling, claiming, reading, spending, waiting };
+const suites = { accepting, settling, claiming, reading, spending, telling, waiting };
 
 const notRun: Record<Kind, string | false> = {
   embedded: false,

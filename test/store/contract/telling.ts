@@ -1,0 +1,117 @@
+import { sql } from 'kysely';
+import type { Test } from 'tap';
+import { insertEvents } from '../../../src/store/events.ts';
+import { asWorker } from '../../../src/store/walls.ts';
+import { acceptance, type TestStore } from '../../support/store.ts';
+
+/** The order of events, of a deployment and of a team, and who is told of them. */
+export async function telling(t: Test, { store, database }: TestStore): Promise<void> {
+  const { db } = database;
+  const all = { after: 0, size: 1000 };
+
+  async function accepted(team: string): Promise<{ id: string; team: string }> {
+    const { id } = acceptance({ team });
+    await store.accept(acceptance({ id, team }));
+    return { id, team };
+  }
+
+  /** What a move writes of events. */
+  function append(deployment: { id: string; team: string }, messages: string[]): Promise<void> {
+    return asWorker(db, async trx => {
+      const { eventSeq } = await trx
+        .updateTable('deployments')
+        .set({ eventSeq: sql`event_seq + ${messages.length}` })
+        .where('id', '=', deployment.id)
+        .returning('eventSeq')
+        .executeTakeFirstOrThrow();
+      const events = messages.map(message => ({
+        at: new Date(),
+        source: 'Aci' as const,
+        type: 'Pulling',
+        message,
+      }));
+      await insertEvents(trx, deployment, events, eventSeq);
+    });
+  }
+
+  await t.test(
+    'who reads a team on and on while many write misses nothing and sees nothing twice',
+    async t => {
+      const team = 'busy';
+      const deployments = await Promise.all(Array.from({ length: 8 }, () => accepted(team)));
+      let writing = true;
+      const writers = deployments.map(async (deployment, n) => {
+        for (let round = 0; round < 12; round += 1)
+          await append(
+            deployment,
+            Array.from({ length: 1 + ((n + round) % 3) }, (_, k) => `${n}.${round}.${k}`),
+          );
+      });
+      const done = Promise.all(writers).finally(() => {
+        writing = false;
+      });
+      const seen: { position: number; deployment: string; seq: number }[] = [];
+      for (;;) {
+        const last = !writing;
+        const page = await store.teamEvents([team], team, { after: seen.at(-1)?.position ?? 0, size: 7 });
+        seen.push(...page.value);
+        if (last && page.value.length === 0) break;
+      }
+      await done;
+      t.same(
+        seen.map(({ position }) => position),
+        seen.map((_, index) => index + 1),
+        'counted from 1, without a gap',
+      );
+      const { count } = await asWorker(db, trx =>
+        trx
+          .selectFrom('events')
+          .select(sql<number>`count(*)`.as('count'))
+          .where('team', '=', team)
+          .executeTakeFirstOrThrow(),
+      );
+      t.equal(seen.length, count, 'all of them');
+      for (const { id } of deployments) {
+        const own = seen.filter(({ deployment }) => deployment === id).map(({ seq }) => seq);
+        t.same(
+          own,
+          own.map((_, index) => index + 1),
+          'and in the order of the deployment',
+        );
+      }
+      t.equal(await store.lastPosition([team], team), seen.length);
+    },
+  );
+
+  await t.test('teams count for themselves, and do not see each other', async t => {
+    const [one, two] = [await accepted('quiet-one'), await accepted('quiet-two')];
+    await append(two, ['a', 'b']);
+    t.same((await store.teamEvents(['quiet-one'], 'quiet-one', all)).value.length, 1);
+    t.match((await store.teamEvents('all', 'quiet-two', all)).value, [
+      { position: 1, deployment: two.id, seq: 1 },
+      { position: 2, deployment: two.id, seq: 2, message: 'a' },
+      { position: 3, deployment: two.id, seq: 3, message: 'b' },
+    ]);
+    t.same(await store.teamEvents(['quiet-two'], 'quiet-one', all), { value: [], more: false });
+    t.same(await store.teamEvents([], 'quiet-one', all), { value: [], more: false });
+    t.equal(await store.lastPosition(['quiet-two'], 'quiet-one'), 0);
+    t.match(await store.teamEvents('all', 'quiet-two', { after: 0, size: 2 }), { more: true });
+    t.ok(one);
+  });
+
+  await t.test('who subscribed is told of the deployment and of its team, not of others', async t => {
+    const watch = await store.watch();
+    t.teardown(() => watch.close());
+    const [one, other] = [await accepted('told'), await accepted('untold')];
+    using byId = watch.subscribe({ id: one.id });
+    using byTeam = watch.subscribe({ team: 'told' });
+    using elsewhere = watch.subscribe({ team: 'untold' });
+    await append(one, ['news']);
+    t.equal(await byId.within(20_000), true);
+    t.equal(await byTeam.within(20_000), true);
+    t.equal(await elsewhere.within(0), false);
+    t.equal(await elsewhere.within(20_000, AbortSignal.abort()), false);
+    using id = watch.subscribe({ id: other.id });
+    t.equal(await id.within(20_000, AbortSignal.abort()), false, 'who left is not kept waiting');
+  });
+}
