@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   mkdtempSync,
@@ -9,10 +11,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import t from 'tap';
+import { demo } from '../../src/emulator/demo-ids.ts';
 import { createDemoWorld } from '../../src/emulator/demo-world.ts';
 import { loadWorld, openPersistence } from '../../src/emulator/persistence.ts';
 import type { World } from '../../src/emulator/world.ts';
+import { mapToPort, startTestEmulator } from '../support/emulator.ts';
 
 function temporaryDirectory(t: { teardown(done: () => void): unknown }): string {
   const directory = mkdtempSync(join(tmpdir(), 'emulator-world-'));
@@ -151,4 +156,71 @@ t.test('a write that failed is made up for by the next', async t => {
   await persistence.flush();
   t.same(loadWorld(directory)?.world, world);
   await persistence.close();
+});
+
+const arm = 'https://management.azure.com';
+const entry = join(import.meta.dirname, '../../src/emulator/main.ts');
+const home = `/subscriptions/${demo.subscriptionId}/resourceGroups/${demo.resourceGroup}`;
+const urlOf = (name: string) =>
+  `${arm}${home}/providers/Microsoft.ContainerInstance/containerGroups/${name}?api-version=2025-09-01`;
+const group = (image: string) => ({
+  location: 'eastus',
+  properties: {
+    osType: 'Linux',
+    containers: [{ name: 'app', properties: { image, resources: { requests: { cpu: 1, memoryInGB: 1 } } } }],
+  },
+});
+
+t.test('groups that were being made when it was killed are made', async t => {
+  const directory = temporaryDirectory(t);
+  const child = spawn(process.execPath, [entry, '--data', directory], {
+    env: { ...process.env, EMULATOR_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  const dispatcher = mapToPort(
+    Number(String(line).split(':').at(-1)),
+    readFileSync(join(directory, 'ca.pem'), 'utf8'),
+  );
+  t.teardown(() => dispatcher.destroy());
+  const ask = async (method: 'POST' | 'PUT' | 'DELETE', url: string, body: object, token = '') => {
+    const {
+      statusCode,
+      headers,
+      body: answer,
+    } = await dispatcher.request({
+      ...{ origin: arm, path: url.slice(arm.length), method, body: JSON.stringify(body) },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    });
+    return { status: statusCode, headers, text: await answer.text() };
+  };
+  const { text } = await ask('POST', `${arm}/_emulator/token`, {
+    client: 'administrator',
+    scope: `${arm}/.default`,
+  });
+  const { token } = JSON.parse(text);
+  await ask('POST', `${arm}/_emulator/clock`, { rate: 0 });
+  const names = Array.from({ length: 30 }, (_, index) => `group-${index}`);
+  const made = await Promise.all(names.map(name => ask('PUT', urlOf(name), group('nginx:1.27'), token)));
+  t.same(new Set(made.map(({ status }) => status)), new Set([201]));
+  t.equal((await ask('DELETE', urlOf('group-0'), {}, token)).status, 200);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+
+  const after = await startTestEmulator(t, { dataDir: directory });
+  after.clock.setRate(20);
+  t.equal((await after.ask(urlOf('group-0'), { token })).status, 404, 'what was deleted stays so');
+  for (const [index, name] of names.entries()) {
+    if (index === 0) continue;
+    const operation = new URL(String(made[index]?.headers['azure-asyncoperation']));
+    for (let status = 'Pending'; status !== 'Succeeded'; ) {
+      ({ status } = (await after.ask(`${arm}${operation.pathname}${operation.search}`, { token })).json);
+      if (status !== 'Succeeded') await new Promise(resolve => setTimeout(resolve, 10));
+    }
+    t.match((await after.ask(urlOf(name), { token })).json.properties, {
+      provisioningState: 'Succeeded',
+      instanceView: { state: 'Running' },
+    });
+  }
 });

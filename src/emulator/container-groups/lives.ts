@@ -21,6 +21,8 @@ export interface Lives {
 }
 
 const lookEveryMs = 25;
+/** More at once are no quicker, and each costs a connection. */
+const mostPulls = 16;
 /** A pull in vain is made again after longer and longer waits, in the emulator's milliseconds. */
 const firstBackOffMs = 10_000;
 const longestBackOffMs = 300_000;
@@ -39,7 +41,8 @@ export function createLives(
     for (const id of waiting) {
       const group = world.containerGroups[id];
       if (!group || !isPulling(group)) waiting.delete(id);
-      else if (!busy.has(group) && clock.now() >= pullDueAt(group)) void pull(id, group);
+      else if (busy.size < mostPulls && !busy.has(group) && clock.now() >= pullDueAt(group))
+        void pull(id, group);
     }
     if (waiting.size === 0) pause();
   }
