@@ -52,7 +52,6 @@ const byCode = new Map([
   [callRefused, false],
   ['ContainerGroupTransitioning', true],
   ['AnotherOperationInProgress', true],
-  ['ServiceUnavailable', true],
 ]);
 /** 401: our own token was refused, which a fresh one may mend. */
 const byStatus = new Set([401, 408, 429, 500, 502, 503, 504]);

@@ -7,6 +7,7 @@ import { type Claim, ClaimLost } from '../store/jobs.ts';
 import { explain } from './explain.ts';
 import { failure } from './failure.ts';
 import { fail, goOn, type Move, stay } from './move.ts';
+import { NotNow, passes, stillThere } from './not-now.ts';
 import { adopt } from './stages/adopt.ts';
 import { clear } from './stages/clear.ts';
 import { follow } from './stages/follow.ts';
@@ -73,18 +74,20 @@ async function attempt(
     return await stage(row, parts, signal);
   } catch (error) {
     parts.log.warn({ deployment: row.id, status: row.status, err: error }, 'stage failed');
-    const found = final(row, error) ?? overdue(row, parts);
-    return found ? end(row, found, parts) : waitAgain(row, waitOf(error), parts);
+    const found = explainThrown(row, error);
+    const lasting = (found && !mayPass(error, found) ? found : null) ?? overdue(row, found, parts);
+    return lasting && !row.failure ? end(row, lasting, parts) : waitAgain(row, waitOf(error), found, parts);
   }
 }
 
-interface Wait {
+interface Pause {
   reason: string;
   againInMs: number | null;
 }
 
 /** Everything that a stage throws may pass by itself; what cannot is a failure, which stages return. */
-function waitOf(error: unknown): Wait {
+function waitOf(thrown: unknown): Pause {
+  const error = thrown instanceof NotNow ? thrown.cause : thrown;
   if (!(error instanceof AzureError)) return { reason: 'InternalError', againInMs: null };
   const reason =
     error.status === 429
@@ -100,19 +103,26 @@ const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 const longestRetryAfterMs = 15 * 60_000;
 
-function waitAgain(row: DeploymentRow, { reason, againInMs }: Wait, { clock }: AdvanceParts): Move {
+function waitAgain(
+  row: DeploymentRow,
+  { reason, againInMs }: Pause,
+  met: Failure | null,
+  { clock }: AdvanceParts,
+): Move {
   const backoff =
     Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(row.retries, 10)) * (0.5 + Math.random() / 2);
   const delay = Math.round(againInMs === null ? backoff : Math.min(againInMs, longestRetryAfterMs));
   const now = clock.now();
   const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
   const until = new Date(now.getTime() + delay).toISOString();
-  return stay(row.status, delay, { waitingFor: { reason, since, until }, retries: row.retries + 1 });
+  const waitingFor = { reason, since, until, ...(met ? { failure: met } : {}) };
+  return stay(row.status, delay, { waitingFor, retries: row.retries + 1 });
 }
 
-/** What Azure refuses for good is a failure; while a group is being removed it is waited out instead. */
-function final(row: DeploymentRow, error: unknown): Failure | null {
-  if (!(error instanceof AzureError) || error.retryable || row.failure) return null;
+/** What Azure's error means; null where it is an error of ours, which is retried. */
+function explainThrown(row: DeploymentRow, error: unknown): Failure | null {
+  if (error instanceof NotNow) return error.failure;
+  if (!(error instanceof AzureError)) return null;
   const { kind, status, code, message } = error;
   const context = { stage: row.status, group: row.name, resourceGroup: row.resourceGroup };
   if (kind === 'vault') return explain({ kind, status, code, message }, context);
@@ -122,10 +132,14 @@ function final(row: DeploymentRow, error: unknown): Failure | null {
   );
 }
 
+const mayPass = (error: unknown, found: Failure) =>
+  error instanceof NotNow || passes(found) || (error instanceof AzureError && error.retryable);
+
 /** A deletion has no deadline: giving it up would leave a group behind. */
-function overdue(row: DeploymentRow, { clock }: AdvanceParts): Failure | null {
+function overdue(row: DeploymentRow, met: Failure | null, { clock }: AdvanceParts): Failure | null {
   if (clock.now() < row.deadlineAt || row.failure || row.status === 'Deleting' || row.status === 'Running')
     return null;
+  if (met) return stillThere(met, row);
   const waited = row.waitingFor
     ? `; it waited for ${row.waitingFor.reason} since ${row.waitingFor.since}`
     : '';

@@ -4,7 +4,7 @@ import type {
   ImageRecord,
   OperationStatus,
   Status,
-  WaitingFor,
+  Wait,
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { NewEvent } from '../store/deployments.ts';
@@ -25,7 +25,7 @@ export interface Patch {
   credentials?: CredentialRecord[];
   containerGroup?: ContainerGroupView | null;
   failure?: Failure | null;
-  waitingFor?: WaitingFor | null;
+  waitingFor?: Wait | null;
   operationUrl?: string | null;
   health?: 'Healthy' | 'Degraded' | 'Missing' | 'Unknown';
   observedAt?: Date;

@@ -11,7 +11,7 @@ export type Observation =
   | { kind: 'running' }
   | { kind: 'completed' }
   | { kind: 'provisioningFailed' }
-  | { kind: 'pullFailed'; container: Container; event: AciEvent }
+  | { kind: 'startFailed'; container?: Container; events: AciEvent[] }
   | { kind: 'crashed'; container: Container };
 
 /** Azure restarts a container a few times before one may say that it keeps crashing. */
@@ -19,9 +19,9 @@ const crashingAfterRestarts = 2;
 
 /** Judges a group. ARM's `Succeeded` is not running: every container counts (recorded traffic). */
 export function observe(group: ContainerGroupState, spec: Spec): Observation {
-  const pull = failedPull(group);
-  if (pull) return { kind: 'pullFailed', ...pull };
-  if (group.provisioningState === 'Failed') return { kind: 'provisioningFailed' };
+  if (/^failed$/i.test(group.provisioningState ?? '')) return { kind: 'provisioningFailed' };
+  const failed = failedStart(group);
+  if (failed) return failed;
   const crashed = everyContainer(group).find(container => hasCrashed(container, spec));
   if (crashed) return { kind: 'crashed', container: crashed };
   const states = group.containers.map(container => stateOf(container, spec));
@@ -43,27 +43,45 @@ function stateOf(
   return restartPolicy !== 'Always' && state === 'Terminated' && exitCode === 0 ? 'completed' : 'moving';
 }
 
-function failedPull(group: ContainerGroupState): { container: Container; event: AciEvent } | null {
-  for (const container of everyContainer(group)) {
-    if (container.state === 'Running' || container.state === 'Terminated') continue;
-    const event = container.events.findLast(
-      ({ name, message }) => name === 'Failed' && /failed to pull/i.test(message),
-    );
-    if (event) return { container, event };
+/** What Azure says of a container that does not come to run, or of a group in which none does. */
+function failedStart(group: ContainerGroupState): (Observation & { kind: 'startFailed' }) | null {
+  const waiting = everyContainer(group).filter(({ state }) => state !== 'Running' && state !== 'Terminated');
+  for (const container of waiting) {
+    const events = [...container.events.filter(isFailure), ...failureOfState(container)];
+    if (events.length > 0) return { kind: 'startFailed', container, events };
   }
-  return null;
+  const events = group.events.filter(isFailure);
+  return waiting.length > 0 && events.length > 0 ? { kind: 'startFailed', events } : null;
 }
 
-function hasCrashed(
-  { state, exitCode, detailStatus, restartCount, previousState }: Container,
-  { restartPolicy }: Spec,
-): boolean {
+const isFailure = ({ name, message }: AciEvent) =>
+  /^failed/i.test(name) || (/^back-?off$/i.test(name) && /pulling image/i.test(message));
+
+/** Its events may be missing (recorded traffic). */
+function failureOfState({ detailStatus = '' }: Container): AciEvent[] {
+  if (
+    !/ImagePullBackOff|ErrImagePull|InvalidImageName|ImageInspectError|RunContainerError|CannotRun/i.test(
+      detailStatus,
+    )
+  )
+    return [];
+  return [{ name: 'Waiting', message: detailStatus, type: 'Warning', count: 1 }];
+}
+
+function hasCrashed(container: Container, { restartPolicy }: Spec): boolean {
+  const { state, exitCode, restartCount, previousState } = container;
+  const detailStatus = container.detailStatus ?? '';
   if (restartPolicy === 'Never') return state === 'Terminated' && exitCode !== 0;
   if (state === 'Running') return false;
+  if (/OOMKilled|CrashLoopBackOff/i.test(detailStatus)) return !endsWell(container);
   const lastExit = state === 'Terminated' ? exitCode : previousState?.exitCode;
   const failing = lastExit !== undefined && lastExit !== null && lastExit !== 0;
-  return failing && (restartCount >= crashingAfterRestarts || /crashloopbackoff/i.test(detailStatus ?? ''));
+  return failing && (restartCount >= crashingAfterRestarts || endedByPlatform.has(lastExit));
 }
+
+/** Azure's own maintenance (documented). */
+const endedByPlatform: ReadonlySet<number> = new Set([7147, 7148]);
+const endsWell = ({ exitCode, previousState }: Container) => (exitCode ?? previousState?.exitCode) === 0;
 
 /** The group as the record shows it. */
 export function viewOf(group: ContainerGroupState): ContainerGroupView {

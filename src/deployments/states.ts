@@ -9,7 +9,8 @@ export const moves: Record<Status, readonly Status[]> = {
   Adopting: ['Provisioning', 'Failed'],
   Resolving: ['Submitting', 'Failed'],
   Submitting: ['Provisioning', 'Failed'],
-  Provisioning: ['Running', 'Succeeded', 'Failed'],
+  // Back: what Azure gave up on for want of room is put again.
+  Provisioning: ['Submitting', 'Running', 'Succeeded', 'Failed'],
   Running: ['Succeeded', 'Failed', 'Deleting'],
   Succeeded: ['Deleting'],
   Failed: ['Deleting'],

@@ -3,6 +3,7 @@ import type { Operation, OperationKind, Status } from '../schemas/deployment.ts'
 import type { DeploymentRow, Settlement } from './deployments.ts';
 import { json, storable } from './json.ts';
 import { enter, leave } from './phases.ts';
+import { waitingForOf } from './reading.ts';
 import type { Tables } from './tables.ts';
 import { ofTeams, type ReadTeams } from './walls.ts';
 
@@ -85,7 +86,7 @@ export async function findOperation(
     createdAt: row.createdAt.toISOString(),
     endedAt: row.endedAt?.toISOString() ?? null,
     steps: row.steps,
-    ...(waitingFor ? { waitingFor } : {}),
+    ...(waitingFor ? { waitingFor: waitingForOf(waitingFor) } : {}),
     ...(failure ? { failure } : {}),
     ...(failure && status === 'Failed' ? { error: { code: failure.code, message: failure.detail } } : {}),
   };

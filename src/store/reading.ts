@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { Deployment } from '../schemas/deployment.ts';
+import type { Deployment, Wait, WaitingFor } from '../schemas/deployment.ts';
 import { jsonConditions, type ListFilter } from './filters.ts';
 import type { DeploymentsTable, Tables } from './tables.ts';
 import { ofTeams, type ReadTeams } from './walls.ts';
@@ -76,7 +76,7 @@ function deploymentOf(row: Row): Deployment {
     operation: row.operation,
     health: row.health,
     observedAt: row.observedAt?.toISOString() ?? null,
-    waitingFor: row.waitingFor,
+    waitingFor: row.waitingFor && waitingForOf(row.waitingFor),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     createdBy: row.createdBy,
@@ -85,7 +85,10 @@ function deploymentOf(row: Row): Deployment {
     images: row.images,
     credentials: row.credentials,
     containerGroup: row.containerGroup,
-    failure: row.failure,
+    // What is tried again shows what it met last.
+    failure: row.failure ?? row.waitingFor?.failure ?? null,
     timeline: row.timeline,
   };
 }
+
+export const waitingForOf = ({ failure: _, ...told }: Wait): WaitingFor => told;

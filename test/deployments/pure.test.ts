@@ -610,7 +610,7 @@ t.test('a look at the group is judged by its containers, not by what ARM says of
       'crashed',
     ],
     ['restarts', group([{ state: 'Terminated', exitCode: 1, restartCount: 3 }]), 'OnFailure', 'crashed'],
-    ['cannot pull', group([{ state: 'Waiting', events: [pullFailed] }]), 'Always', 'pullFailed'],
+    ['cannot pull', group([{ state: 'Waiting', events: [pullFailed] }]), 'Always', 'startFailed'],
     ['pulled in the end', group([{ state: 'Running', events: [pullFailed] }]), 'Always', 'running'],
     [
       'ARM gave up',
@@ -633,7 +633,7 @@ t.test('an init container that cannot be pulled or does not end well is seen', a
     initContainers: [container({ name: 'prepare', ...more })],
   });
   t.match(observe(withInit({ events: [pullFailed] }), spec), {
-    kind: 'pullFailed',
+    kind: 'startFailed',
     container: { name: 'prepare' },
   });
   t.match(observe(withInit({ state: 'Terminated', exitCode: 3 }), spec), {

@@ -2,9 +2,10 @@ import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
-import { explain } from '../explain.ts';
+import { type ExplainContext, explain } from '../explain.ts';
 import { failure } from '../failure.ts';
 import { fail, type Move, type Patch, settle, stay } from '../move.ts';
+import { passes, stillThere } from '../not-now.ts';
 import { everyContainer, newEvents, type Observation, observe, viewOf } from '../observe.ts';
 import { imagePointer } from '../spec.ts';
 import { isOurs } from './resolve.ts';
@@ -33,16 +34,54 @@ export const follow: Stage = async (row, parts, signal) => {
     case 'moving':
       if (now >= row.deadlineAt && row.status !== 'Running')
         return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
-      return stay(row.status, nextLookInMs(row, now), patch, events);
-    default:
-      return stay(
-        row.status,
-        0,
-        { ...patch, failure: await explainObservation(observation, group, row, parts, signal) },
-        events,
-      );
+      return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor: null }, events);
+    default: {
+      const failure = await explainObservation(observation, group, row, parts, signal);
+      const again = passes(failure) && mayRunAgain(observation, row);
+      if (again && now < row.deadlineAt)
+        return tryAgain(failure, observation.kind, row, patch, events, parts, signal);
+      return stay(row.status, 0, { ...patch, failure: again ? stillThere(failure, row) : failure }, events);
+    }
   }
 };
+
+/** A job that is never to be started again is not started again by us either. */
+const mayRunAgain = ({ kind }: Observation, { status, spec }: DeploymentRow) =>
+  status === 'Provisioning' && (kind !== 'crashed' || spec.restartPolicy !== 'Never');
+
+const secondTryInMs = 15_000;
+
+/**
+ * A platform fault that passes. Azure itself pulls again; what it has given up on is put again, once it is gone: not where
+ * it replaced something that ran.
+ */
+async function tryAgain(
+  failure: Failure,
+  kind: Observation['kind'],
+  row: DeploymentRow,
+  patch: Patch,
+  events: Move['events'],
+  { containerGroups, clock }: StageParts,
+  signal: AbortSignal,
+): Promise<Move> {
+  const now = clock.now();
+  const since = row.waitingFor?.reason === failure.code ? row.waitingFor.since : now.toISOString();
+  const waitingFor = { reason: failure.code, since, failure };
+  if (kind !== 'provisioningFailed')
+    return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor }, events);
+  if (row.revision > 1) return stay(row.status, 0, { ...patch, failure }, events);
+  await containerGroups.remove(placeOf(row), signal);
+  const until = new Date(now.getTime() + secondTryInMs).toISOString();
+  const message = `${failure.code}: ${failure.detail} The container group is put again.`;
+  return {
+    ...stay('Submitting', secondTryInMs, {
+      ...patch,
+      operationUrl: null,
+      waitingFor: { ...waitingFor, until },
+    }),
+    events: [...(events ?? []), { at: now, source: 'Slipway', type: 'Retrying', message }],
+  };
+}
 
 /** Until then a person watches; after it, ARM's reads are spared. */
 function nextLookInMs(row: DeploymentRow, now: Date): number {
@@ -124,16 +163,16 @@ async function explainObservation(
   signal: AbortSignal,
 ): Promise<Failure> {
   switch (observation.kind) {
-    case 'pullFailed': {
-      const { container, event } = observation;
-      return explain(
-        {
-          kind: 'event',
-          name: event.name,
-          message: event.message,
-          ...(container.state ? { state: container.state } : {}),
-        },
-        contextOf(row, container.name),
+    case 'startFailed': {
+      const { container, events } = observation;
+      const seen = events.map(({ name, message }) => ({
+        name,
+        message,
+        ...(container?.state ? { state: container.state } : {}),
+      }));
+      return (
+        clearest(seen, message => contextOf(row, container?.name ?? containerIn(row, message))) ??
+        explain({ kind: 'text', text: seen.at(-1)?.message ?? '' }, contextOf(row, container?.name))
       );
     }
     case 'crashed': {
@@ -172,20 +211,32 @@ async function explainOperation(
     ...everyContainer(group).flatMap(({ events }) => events),
   ];
   const context = (message: string) => contextOf(row, containerIn(row, message) ?? group.containers[0]?.name);
-  const candidates = events
-    .toReversed()
-    .map(({ name, message }) => explain({ kind: 'event', name, message, state: 'Failed' }, context(message)));
-  // The last event is often `Back-off pulling image`, which says less than the one before it.
-  const known =
-    candidates.find(({ code }) => code !== 'Unknown' && code !== 'ImageInaccessible') ??
-    candidates.find(({ code }) => code !== 'Unknown');
-  if (known) return known;
+  const known = clearest(
+    events.map(({ name, message }) => ({ name, message, state: 'Failed' })),
+    context,
+  );
   const { code, message } = operation?.error ?? {
     code: 'Failed',
     message: events.at(-1)?.message ?? 'Azure gave no reason',
   };
-  return explain({ kind: 'arm', code, message }, context(message));
+  const told = explain({ kind: 'arm', code, message }, context(message));
+  return known && saysMore(known, told) ? known : told;
 }
+
+type Said = { name: string; message: string; state?: string };
+
+/** Of several events the latest that says more than that it failed: the last is often `Back-off pulling image`. */
+function clearest(events: Said[], context: (message: string) => ExplainContext): Failure | null {
+  const candidates = events
+    .toReversed()
+    .map(event => explain({ kind: 'event', ...event }, context(event.message)))
+    .filter(({ code, retryable }) => code !== 'Unknown' || retryable);
+  return candidates.toSorted((a, b) => vagueness(a) - vagueness(b))[0] ?? null;
+}
+
+const vague = ['ImageInaccessible', 'ProvisioningTimeout', 'Unknown'];
+const vagueness = ({ code }: Failure) => vague.indexOf(code);
+const saysMore = (one: Failure, other: Failure) => vagueness(one) <= vagueness(other);
 
 /** The container whose image a message names. */
 const containerIn = ({ images }: DeploymentRow, message: string) =>

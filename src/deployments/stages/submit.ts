@@ -9,6 +9,7 @@ import { type CredentialParts, type ResolvedCredential, resolveCredential } from
 import { explain } from '../explain.ts';
 import { isIsolated } from '../identity-acls.ts';
 import { fail, goOn, type Move, type Patch } from '../move.ts';
+import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
 import { imagePointer } from '../spec.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
@@ -65,8 +66,10 @@ async function put(
     const credentials = withIsolation(row, resolved.plan, isolated);
     return submitted(row, operationUrl, parts.clock.now(), { credentials });
   } catch (error) {
-    if (!(error instanceof AzureError) || error.retryable) throw error;
-    return fail(explainRefusal(error, row, resolved), parts.clock.now(), { holdsName: false });
+    if (!(error instanceof AzureError)) throw error;
+    const found = explainRefusal(error, row, resolved);
+    if (error.retryable || passes(found)) throw new NotNow(found, error);
+    return fail(found, parts.clock.now(), { holdsName: false });
   }
 }
 
