@@ -434,6 +434,18 @@ t.test('what a region has', async t => {
   });
 });
 
+t.test('what ties a group to its network', async t => {
+  const azure = await start(t, 'simulated');
+  const subnet = `${home}/providers/Microsoft.Network/virtualNetworks/v/subnets/s`;
+  await azure.ask('PUT', groupOf('inside'), body({ subnetIds: [{ id: subnet }] }));
+  const endpoints = await azure.ask('GET', `${groupOf('inside')}/outboundNetworkDependenciesEndpoints`);
+  t.same([endpoints.status, endpoints.json], [200, []]);
+  const link = `${subnet.toUpperCase().replace('/SUBSCRIPTIONS', '/subscriptions')}/providers/Microsoft.ContainerInstance/serviceAssociationLinks/default`;
+  t.equal((await azure.ask('DELETE', link)).status, 409);
+  await azure.ask('DELETE', groupOf('inside'));
+  t.equal((await azure.ask('DELETE', link)).status, 204);
+});
+
 t.test('a name that may be used again in its own scope only', async t => {
   const azure = await start(t, 'simulated');
   const named = (scope: string) => ({

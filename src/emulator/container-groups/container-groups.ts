@@ -21,6 +21,7 @@ import { createLives } from './lives.ts';
 import { registerLocations } from './locations.ts';
 import { logOf } from './logs.ts';
 import { groupPatch } from './members.ts';
+import { registerNetworkLinks } from './network-links.ts';
 import { endOperation, registerOperations } from './operations.ts';
 import { createPuller } from './puller.ts';
 import { registerPut } from './putting.ts';
@@ -49,6 +50,7 @@ export function registerContainerGroups(
     registerLists(routes, all);
     registerOperations(routes, all);
     registerSessions(routes, all);
+    registerNetworkLinks(routes, all);
     registerLocations(routes, parts.world, access);
   });
   return { stop: lives.stop, resume: lives.resume, lives: lives.prescribe };

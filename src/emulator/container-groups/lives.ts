@@ -22,7 +22,7 @@ export interface Lives {
 
 const lookEveryMs = 25;
 /** More at once are no quicker, and each costs a connection. */
-const mostPulls = 16;
+const mostPulls = 64;
 /** A pull in vain is made again after longer and longer waits, in the emulator's milliseconds. */
 const firstBackOffMs = 10_000;
 const longestBackOffMs = 300_000;

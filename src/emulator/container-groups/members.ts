@@ -301,7 +301,13 @@ export const containerGroup: Shape = {
         principalId: text(answered),
         tenantId: text(answered),
         type: text({
-          words: ['SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned', 'None'],
+          words: [
+            'SystemAssigned',
+            'UserAssigned',
+            'SystemAssigned, UserAssigned',
+            'SystemAssigned,UserAssigned',
+            'None',
+          ],
         }),
       },
     }),
