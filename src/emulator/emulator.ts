@@ -12,6 +12,7 @@ import { audienceOf } from './entra/resources.ts';
 import { createTokens, type EntraTokens } from './entra/tokens.ts';
 import { keepHandover } from './handover.ts';
 import { hostTable } from './host-table.ts';
+import { createLimits, type Limits } from './limits/limits.ts';
 import { listen } from './listen.ts';
 import { createNetwork } from './network.ts';
 import type { ContainerGroups, Parts, Service } from './parts.ts';
@@ -38,6 +39,7 @@ export interface Emulator {
   readonly hosts: string;
   world: World;
   clock: Clock;
+  limits: Limits;
   journal: Journal;
   faults: Faults;
   /** What Slipway's own identity signs in with, instead of a secret. */
@@ -54,6 +56,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const { changed } = persistence;
   const { ca } = certificates;
   const clock = new Clock();
+  const limits = createLimits(clock);
   const tokens = createTokens(world, keys.entra);
   const journal = createJournal();
   const faults = createFaults();
@@ -62,7 +65,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const known: Service[] = [];
   const exists = (name: string) => known.some(each => each.answersFor(name));
   const network = createNetwork({ exists, address: () => address, ca });
-  const parts = { world, clock, tier, tokens, changed, fetch: network.fetch };
+  const parts = { world, clock, limits, tier, tokens, changed, fetch: network.fetch };
   const { services, groups } = createAzure(parts, keys, external);
   known.push(...services);
 
@@ -73,7 +76,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     journal,
     faults,
     groups,
-    reset: () => reset(world, groups),
+    reset() {
+      limits.refill();
+      reset(world, groups);
+    },
     rotateKeys: keys.entra.rotate,
   });
   const apps = [control, ...services.map(({ app }) => app)];
@@ -92,6 +98,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
   async function close(): Promise<void> {
     groups.stop();
+    clock.silence();
     handover?.close();
     server.close();
     server.closeAllConnections();
@@ -100,7 +107,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     await persistence.close();
   }
   return {
-    ...{ port, url, ca, world, clock, journal, faults, slipwayAssertion, token, close },
+    ...{ port, url, ca, world, clock, limits, journal, faults, slipwayAssertion, token, close },
     get hosts() {
       return hosts();
     },

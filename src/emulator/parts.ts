@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from './clock.ts';
+import type { Limits } from './limits/limits.ts';
 import type { World, WorldMap } from './world.ts';
 
 /** What every service of the embedded Azure works with. */
 export interface Parts {
   world: World;
   clock: Clock;
+  limits: Limits;
   tier: 'simulated' | 'registry';
   /** Says which entry changed, or that anything may have: it is kept under `--data` before the next answer leaves. */
   changed(map?: WorldMap, key?: string): void;

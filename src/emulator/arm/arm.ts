@@ -14,6 +14,7 @@ import { registerRegistryCredentials } from './registry-credentials.ts';
 import { registerResources } from './resources.ts';
 import { registerAuthorization, rewriteAuthorizationUrl } from './role-assignments.ts';
 import { createNamedSubscription, registerSubscriptions } from './subscriptions.ts';
+import { throttle } from './throttling.ts';
 
 /** Azure Resource Manager: who asks, whether he may, and the resources that are not containers. */
 export function createArm(
@@ -28,6 +29,7 @@ export function createArm(
     reply.headers(commonHeaders(request.headers));
     if (request.is404 || isPublic(request.url)) return;
     await arms.authenticate(request);
+    throttle(request, reply, parts.limits, arms.caller(request).principalId);
     requireApiVersion(readApiVersion(request));
     if (
       arms.caller(request).clientId === administrator.clientId &&

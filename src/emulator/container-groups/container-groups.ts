@@ -26,7 +26,7 @@ import { endOperation, registerOperations } from './operations.ts';
 import { createPuller } from './puller.ts';
 import { registerPut } from './putting.ts';
 import { readBody } from './read-body.ts';
-import { tellRemaining } from './remaining.ts';
+import { requireRoom } from './remaining.ts';
 import { registerSessions } from './sessions.ts';
 
 /** `Microsoft.ContainerInstance/containerGroups`. */
@@ -51,7 +51,7 @@ export function registerContainerGroups(
     registerOperations(routes, all);
     registerSessions(routes, all);
     registerNetworkLinks(routes, all);
-    registerLocations(routes, parts.world, access);
+    registerLocations(routes, parts, access);
   });
   return { stop: lives.stop, resume: lives.resume, lives: lives.prescribe };
 }
@@ -65,17 +65,13 @@ function resourceType(path = ''): string {
 
 function registerOne(arm: FastifyInstance, all: GroupParts): void {
   const { parts, access } = all;
-  arm.get<OfGroup>(groupPath, async (request, reply) => {
-    tellRemaining(reply, 'reads');
-    return show(request, findGroup(request, all, 'read'), all);
-  });
-  arm.patch<OfGroup>(groupPath, async (request, reply) => {
+  arm.get<OfGroup>(groupPath, async request => show(request, findGroup(request, all, 'read'), all));
+  arm.patch<OfGroup>(groupPath, async request => {
     const group = findGroup(request, all, 'write');
     // Nothing but tags is changed by it (documented, and so it does).
     const { tags }: { tags?: Record<string, string> } = readBody(request, groupPatch, access);
     if (tags) group.tags = tags;
     parts.changed('containerGroups', group.id.toLowerCase());
-    tellRemaining(reply, 'writes');
     return show(request, group, all);
   });
   arm.delete<OfGroup>(groupPath, async (request, reply) => deleteGroup(request, reply, all));
@@ -98,11 +94,12 @@ async function deleteGroup(
   const { parts, access } = all;
   const id = idOf(request.params);
   access.allow(request, `${provider}/delete`, id);
-  tellRemaining(reply, 'deletes');
   const found = lookUp(parts.world.containerGroups, id.toLowerCase());
   if (!found) return reply.code(204).send();
+  requireRoom('deletes', found, parts.limits, reply);
   // Synchronous, with the last full state (recorded traffic).
   const last = show(request, found, all);
+  parts.limits.countGroup('deletes', found.subscriptionId, found.location);
   endOperation(found, parts);
   detachIdentities(parts, found);
   delete parts.world.containerGroups[id.toLowerCase()];
@@ -113,12 +110,11 @@ async function deleteGroup(
 function registerLists(arm: FastifyInstance, { parts, access }: GroupParts): void {
   type Listed = { Params: { subscription: string; group?: string } };
   for (const path of [`/subscriptions/:subscription/providers/${provider}`, `${ofGroup}/${provider}`])
-    arm.get<Listed>(path, async (request, reply) => {
+    arm.get<Listed>(path, async request => {
       const { subscription, group } = request.params;
       const scope = `/subscriptions/${subscription}${group === undefined ? '' : `/resourceGroups/${group}`}`;
       access.allow(request, `${provider}/read`, scope);
       if (group !== undefined) access.requireGroup(subscription, group);
-      tellRemaining(reply, 'reads');
       const now = parts.clock.now();
       const version = access.apiVersion(request);
       const below = `${scope.toLowerCase()}/`;

@@ -1,30 +1,28 @@
 import type { FastifyInstance } from 'fastify';
 import type { ArmAccess } from '../arm/access.ts';
 import { normaliseLocation } from '../arm/subscriptions.ts';
-import type { World } from '../world.ts';
+import type { Parts } from '../parts.ts';
 import { describeUsages } from './quota.ts';
 import { regions } from './regions.ts';
-import { tellRemaining } from './remaining.ts';
 
 const provider = 'Microsoft.ContainerInstance';
 type OfLocation = { Params: { subscription: string; location: string } };
 
 /** What a region has: quotas and their use, sizes, images that it keeps; and the provider's list of operations. */
-export function registerLocations(arm: FastifyInstance, world: World, access: ArmAccess): void {
+export function registerLocations(arm: FastifyInstance, { world, limits }: Parts, access: ArmAccess): void {
   const looks = {
-    usages: (subscription: string, location: string) => describeUsages(world, subscription, location),
+    usages: (subscription: string, location: string) => describeUsages(world, limits, subscription, location),
     capabilities: (_: string, location: string) => describeCapabilities(regions[location] ?? location),
     cachedImages: () => cachedImages,
   };
   for (const [name, look] of Object.entries(looks))
     arm.get<OfLocation>(
       `/subscriptions/:subscription/providers/${provider}/locations/:location/${name}`,
-      async (request, reply) => {
+      async request => {
         const { subscription, location } = request.params;
         access.allow(request, `${provider}/locations/${name}/read`, `/subscriptions/${subscription}`);
         const region = normaliseLocation(location);
         requireRegion(region, `locations/${name}`, access);
-        tellRemaining(reply, 'reads');
         return { value: look(subscription, region) };
       },
     );

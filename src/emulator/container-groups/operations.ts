@@ -8,7 +8,6 @@ import { findGroup, type GroupParts, groupPath, type OfGroup, provider } from '.
 import { findImages } from './image-rules.ts';
 import { eventsOf, isTerminal, isTransitioning, type View, viewAt } from './life.ts';
 import { isFromPool } from './presumed-profile.ts';
-import { tellRemaining } from './remaining.ts';
 
 /** The status of operations, and the verbs that begin one. */
 export function registerOperations(arm: FastifyInstance, all: GroupParts): void {
@@ -16,13 +15,12 @@ export function registerOperations(arm: FastifyInstance, all: GroupParts): void 
   type OfOperation = { Params: { subscription: string; location: string; operation: string } };
   arm.get<OfOperation>(
     '/subscriptions/:subscription/providers/Microsoft.ContainerInstance/locations/:location/operations/:operation',
-    async (request, reply) => {
+    async request => {
       const { operation: id } = request.params;
       const operation = lookUp(parts.world.operations, id.toLowerCase());
       if (!operation) throw access.error(404, 'OperationNotFound', `The operation '${id}' was not found.`);
       // Who may read the group may follow what becomes of it, though the address is the subscription's.
       access.allow(request, `${provider}/read`, operation.resourceId);
-      tellRemaining(reply, 'reads');
       return describeOperation(operation, parts);
     },
   );

@@ -11,7 +11,7 @@ import { containerGroup } from './members.ts';
 import { beginOperation, operationUrl, transitioning } from './operations.ts';
 import { applyProfile, isFromPool, pooledLife } from './presumed-profile.ts';
 import { readBody } from './read-body.ts';
-import { tellRemaining } from './remaining.ts';
+import { requireRoom } from './remaining.ts';
 import { checkDraft, checkRoom } from './rules.ts';
 
 export function registerPut(arm: FastifyInstance, all: GroupParts): void {
@@ -44,11 +44,13 @@ async function putGroup(
   const draft = readDraft(request, all, before);
   // What it refers to is looked at before the container service is asked (recorded traffic).
   checkLinks(request, draft, parts, access);
+  requireRoom('creates', draft, parts.limits, reply);
   applyProfile(draft, parts, access);
   checkDraft(draft, before, access.apiVersion(request), access.error);
   const told = lives.next(draft.name);
   const images = told?.pull === false ? {} : await findImages(draft, puller, access.error);
-  checkRoom(draft, world, access.error);
+  checkRoom(draft, parts, access.error);
+  parts.limits.countGroup('creates', draft.subscriptionId, draft.location);
 
   const present = lookUp(world.containerGroups, id);
   const operation = beginOperation(draft, parts, present);
@@ -59,7 +61,6 @@ async function putGroup(
   attachIdentities(parts, draft);
   lives.begin(draft);
   parts.changed('containerGroups', id);
-  tellRemaining(reply, 'writes');
   return reply
     .code(present ? 200 : 201)
     .header('azure-asyncoperation', operationUrl(request, operation, access))

@@ -1,12 +1,12 @@
+import type { Limits } from '../limits/limits.ts';
+import type { QuotaName } from '../limits/settings.ts';
 import type { ContainerGroup, World } from '../world.ts';
 import { type Draft, propertiesOf, type Refuse } from './draft.ts';
 import type { StoredProperties } from './stored.ts';
 
 interface Quota {
-  name: string;
+  name: QuotaName;
   localizedName: string;
-  /** In each region of a subscription. */
-  limit: number;
   /** How much of it a group takes. */
   taken(properties: StoredProperties): number;
 }
@@ -22,34 +22,32 @@ const gpusOf = ({ containers = [] }: StoredProperties, sku: string) =>
     .reduce((sum, gpu) => sum + (gpu?.sku?.toUpperCase() === sku ? (gpu.count ?? 0) : 0), 0);
 
 const quotas: readonly Quota[] = [
-  { name: 'ContainerGroups', localizedName: 'Container Groups', limit: 1_000, taken: () => 1 },
+  { name: 'ContainerGroups', localizedName: 'Container Groups', taken: () => 1 },
   {
     name: 'StandardCores',
     localizedName: 'Standard Cores',
-    limit: 1_000,
     taken: properties => (isSpot(properties) ? 0 : coresOf(properties)),
   },
   {
     name: 'StandardSpotCores',
     localizedName: 'Standard Spot Cores',
-    limit: 100,
     taken: properties => (isSpot(properties) ? coresOf(properties) : 0),
   },
-  ...['K80', 'P100', 'V100'].map(sku => ({
-    name: `${sku}Cores`,
+  ...(['K80', 'P100', 'V100'] as const).map(sku => ({
+    name: `${sku}Cores` as const,
     localizedName: `${sku} Cores`,
-    limit: 8,
     taken: (properties: StoredProperties) => gpusOf(properties, sku),
   })),
 ];
 
 /** Refuses a group for which its region has not enough left. */
-export function checkQuotas(draft: Draft, world: World, refuse: Refuse): void {
+export function checkQuotas(draft: Draft, world: World, limits: Limits, refuse: Refuse): void {
   const id = draft.id.toLowerCase();
   const others = groupsIn(world, draft.subscriptionId, draft.location).filter(
     group => group.id.toLowerCase() !== id,
   );
-  for (const { name, limit, taken } of quotas) {
+  for (const { name, taken } of quotas) {
+    const limit = limits.quota(name);
     const requested = taken(propertiesOf(draft));
     const usage = sum(others, taken);
     if (requested > 0 && usage + requested > limit)
@@ -62,12 +60,17 @@ export function checkQuotas(draft: Draft, world: World, refuse: Refuse): void {
 }
 
 /** `GET .../locations/{location}/usages`. */
-export function describeUsages(world: World, subscriptionId: string, location: string): object[] {
+export function describeUsages(
+  world: World,
+  limits: Limits,
+  subscriptionId: string,
+  location: string,
+): object[] {
   const groups = groupsIn(world, subscriptionId, location);
-  return quotas.map(({ name, localizedName, limit, taken }) => ({
+  return quotas.map(({ name, localizedName, taken }) => ({
     unit: 'Count',
     currentValue: sum(groups, taken),
-    limit,
+    limit: limits.quota(name),
     name: { value: name, localizedValue: localizedName },
   }));
 }

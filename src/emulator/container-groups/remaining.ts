@@ -1,16 +1,26 @@
 import type { FastifyReply } from 'fastify';
+import { tooMany } from '../arm/throttling.ts';
+import type { Limits } from '../limits/limits.ts';
 
-const prefix = 'x-ms-ratelimit-remaining-subscription';
-
-/** Remaining-headers as recorded: the buckets behind them are not emptied yet. */
-export function tellRemaining(
+/**
+ * Container instances count their creations and deletions themselves, by region: the answer says how many are left.
+ * Throws 429 where there were too many; what is refused for another reason is not counted.
+ */
+export function requireRoom(
+  kind: 'creates' | 'deletes',
+  place: { subscriptionId: string; location: string },
+  limits: Limits,
   reply: FastifyReply,
-  kind: 'reads' | 'writes' | 'deletes',
-  { creates = kind !== 'reads' } = {},
 ): void {
-  const left = { reads: 249, writes: 199, deletes: 199 }[kind];
-  reply.headers({ [`${prefix}-${kind}`]: String(left), [`${prefix}-global-${kind}`]: String(left * 15) });
-  if (!creates) return;
-  // Container instances count their own creates and deletes.
-  reply.headers({ [`${prefix}-resource-requests-pt1h`]: '299', [`${prefix}-resource-requests-pt5m`]: '99' });
+  const { subscriptionId, location } = place;
+  const room = limits.roomForGroup(kind, subscriptionId, location);
+  reply.headers(room.headers);
+  if (room.retryAfter === undefined) return;
+  // Azure's own words for it are not on record.
+  throw tooMany(
+    limits,
+    room,
+    'TooManyRequests',
+    `The limit of ${kind} of container groups in region '${location}' was reached for subscription '${subscriptionId}'. Please try again after '${room.retryAfter}' seconds.`,
+  );
 }

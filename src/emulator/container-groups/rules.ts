@@ -1,3 +1,4 @@
+import type { Parts } from '../parts.ts';
 import type { ContainerGroup, World } from '../world.ts';
 import { isSince } from './api-versions.ts';
 import { checkCredentials } from './credential-rules.ts';
@@ -21,8 +22,12 @@ export function checkDraft(
 }
 
 /** What depends on the region and the other groups there: it holds at the moment when the group is made. */
-export function checkRoom(draft: Draft, world: World, refuse: Refuse): void {
-  checkQuotas(draft, world, refuse);
+export function checkRoom(
+  draft: Draft,
+  { world, limits }: Pick<Parts, 'world' | 'limits'>,
+  refuse: Refuse,
+): void {
+  checkQuotas(draft, world, limits, refuse);
   checkDnsLabel(draft, world, refuse);
   if (draft.location === fullRegion) throw refuse(409, 'ServiceUnavailable', noRoom(draft));
 }

@@ -4,7 +4,6 @@ import { findGroup, type GroupParts, groupPath, type OfGroup } from './group-req
 import { containerNotFound } from './logs.ts';
 import { containersOf } from './own-life.ts';
 import { readBody } from './read-body.ts';
-import { tellRemaining } from './remaining.ts';
 import type { Shape } from './shape.ts';
 
 type OfContainer = OfGroup & { Params: OfGroup['Params'] & { container: string } };
@@ -24,7 +23,7 @@ const execRequest: Shape = {
  * traffic). Nobody answers there: a simulated container has no process.
  */
 export function registerSessions(arm: FastifyInstance, all: GroupParts): void {
-  arm.post<OfContainer>(`${groupPath}/containers/:container/exec`, async (request, reply) => {
+  arm.post<OfContainer>(`${groupPath}/containers/:container/exec`, async request => {
     requireContainer(request, all, 'containers/exec/action');
     const { terminalSize = {} }: { terminalSize?: { rows?: number; cols?: number } } = readBody(
       request,
@@ -32,12 +31,10 @@ export function registerSessions(arm: FastifyInstance, all: GroupParts): void {
       all.access,
     );
     const { rows = 24, cols = 80 } = terminalSize;
-    tellRemaining(reply, 'writes', { creates: false });
     return openSession(request, 'execstream', `&rows=${rows}&cols=${cols}`);
   });
-  arm.post<OfContainer>(`${groupPath}/containers/:container/attach`, async (request, reply) => {
+  arm.post<OfContainer>(`${groupPath}/containers/:container/attach`, async request => {
     requireContainer(request, all, 'containers/attach/action');
-    tellRemaining(reply, 'writes', { creates: false });
     return openSession(request, 'logstream', '');
   });
 }

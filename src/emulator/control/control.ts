@@ -4,8 +4,10 @@ import type { Clock } from '../clock.ts';
 import type { Faults } from '../door/faults.ts';
 import type { Journal } from '../door/journal.ts';
 import { createServiceApp } from '../door/service-app.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { ContainerGroups } from '../parts.ts';
 import type { World } from '../world.ts';
+import { readJournalQuery } from './journal-filter.ts';
 import { createReader } from './reader.ts';
 import { addToWorld } from './world-additions.ts';
 import { viewWorld } from './world-view.ts';
@@ -15,6 +17,7 @@ export interface Controlled {
   clock: Clock;
   journal: Journal;
   faults: Faults;
+  limits: Limits;
   groups: ContainerGroups;
   changed(): void;
   /** Back to the demo world. */
@@ -40,6 +43,7 @@ export function createControl(controlled: Controlled): FastifyInstance {
   );
   registerFaults(app, controlled.faults);
   registerLooks(app, controlled);
+  registerLimits(app, controlled.limits);
   registerWorld(app, controlled);
   registerTokens(app, controlled);
   return app;
@@ -73,9 +77,13 @@ function registerFaults(app: FastifyInstance, faults: Faults): void {
 }
 
 function registerLooks(app: FastifyInstance, { journal, clock }: Controlled): void {
-  app.get<{ Querystring: { since?: string } }>('/_emulator/journal', async request => ({
-    value: journal.since(Number(request.query.since ?? 0) || 0),
-  }));
+  app.get('/_emulator/journal', async request => {
+    const { since, last, matches } = readJournalQuery(request.query);
+    const found = journal.since(since).filter(matches);
+    return { value: found.slice(Math.max(0, found.length - last)) };
+  });
+  app.get('/_emulator/unexpected', async () => ({ value: journal.unexpected() }));
+  app.get('/_emulator/clock', async () => tellTime(clock));
   app.post('/_emulator/clock', async request => {
     const reader = createReader(request.body, '');
     const advanceMs = reader.number('advanceMs');
@@ -85,7 +93,21 @@ function registerLooks(app: FastifyInstance, { journal, clock }: Controlled): vo
     if ((advanceMs ?? rate ?? 0) < 0) throw new Error('time does not run backwards');
     if (advanceMs !== undefined) clock.advance(advanceMs);
     if (rate !== undefined) clock.setRate(rate);
-    return { now: new Date(clock.now()).toISOString() };
+    return tellTime(clock);
+  });
+}
+
+const tellTime = (clock: Clock) => ({ now: new Date(clock.now()).toISOString(), rate: clock.rate });
+
+function registerLimits(app: FastifyInstance, limits: Limits): void {
+  app.get('/_emulator/limits', async () => limits.settings());
+  app.patch('/_emulator/limits', async request => {
+    limits.change(request.body);
+    return limits.settings();
+  });
+  app.delete('/_emulator/limits', async (_request, reply) => {
+    limits.reset();
+    return reply.code(204).send();
   });
 }
 

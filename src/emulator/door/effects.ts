@@ -26,6 +26,9 @@ export async function apply(
     case 'truncateAt':
       response.spoil = { truncateAt: effect.bytes };
       return true;
+    case 'alter':
+      response.spoil = { alteration: effect.alteration };
+      return true;
     case 'dripBytesPerSecond':
       response.spoil = { bytesPerSecond: effect.bytes };
       return true;

@@ -21,7 +21,14 @@ export type Effect =
   | { kind: 'delayMs'; delayMs: number }
   | { kind: 'truncateAt'; bytes: number }
   | { kind: 'dripBytesPerSecond'; bytes: number }
-  | { kind: 'echoRequest'; status: number };
+  | { kind: 'echoRequest'; status: number }
+  | { kind: 'alter'; alteration: Alteration };
+
+/** What the real answer says otherwise: headers and members of its JSON; null takes one away. */
+export interface Alteration {
+  headers: Record<string, string | null>;
+  members: Record<string, unknown>;
+}
 
 export interface Faults {
   /** The id; throws a sentence where `description` is not a fault. */
@@ -96,12 +103,22 @@ const readers: Record<string, (value: unknown) => Effect> = {
     kind: 'echoRequest',
     status: statusCode(object(value, 'echoRequest').status, 'echoRequest.status'),
   }),
+  alter: value => {
+    const { headers = {}, members = {}, ...rest } = object(value, 'alter');
+    refuseUnknown(rest, 'alter.');
+    const alteration = {
+      headers: textsOrNull(headers, 'alter.headers'),
+      members: object(members, 'alter.members'),
+    };
+    return { kind: 'alter', alteration };
+  },
 };
 
 function readFault(description: unknown): Fault {
   const { host, method, path, times, after, ...effects } = object(description, 'the fault');
   if (typeof host !== 'string' || !host) throw new Error("'host' is the Azure or registry name, a text");
   if (method !== undefined && typeof method !== 'string') throw new Error("'method' is a text");
+  if (times === 0) throw new Error("'times' is 1 or more");
   return {
     id: randomUUID(),
     host: host.toLowerCase().replace(/:\d+$/, ''),
@@ -148,7 +165,33 @@ function statusCode(value: unknown, name: string): number {
 }
 
 function texts(value: unknown, name: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(object(value, name)).map(([key, each]) => [key, String(each)]));
+  return Object.fromEntries(
+    Object.entries(object(value, name)).map(([key, each]) => [
+      headerName(key, name),
+      headerValue(each, name),
+    ]),
+  );
+}
+
+function textsOrNull(value: unknown, name: string): Record<string, string | null> {
+  return Object.fromEntries(
+    Object.entries(object(value, name)).map(([key, each]) => [
+      headerName(key, name),
+      each === null ? null : headerValue(each, name),
+    ]),
+  );
+}
+
+function headerName(key: string, place: string): string {
+  if (/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(key)) return key;
+  throw new Error(`'${place}' has a name that no header can have: ${JSON.stringify(key)}`);
+}
+
+function headerValue(value: unknown, place: string): string {
+  const text = String(value);
+  if (!['string', 'number', 'boolean'].includes(typeof value) || !/^[\t\x20-\x7e\x80-\xff]*$/.test(text))
+    throw new Error(`'${place}' has a value that no header can have`);
+  return text;
 }
 
 function flag(name: string, value: unknown, effect: Effect): Effect {

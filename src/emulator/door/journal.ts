@@ -19,17 +19,32 @@ export interface JournalEntry {
 export interface Journal {
   record(entry: Omit<JournalEntry, 'seq'>): void;
   since(seq: number): JournalEntry[];
+  /** The paths and hosts that nothing answered, each once, with the last request for it. */
+  unexpected(): JournalEntry[];
 }
 
 /** Keeps the last `kept` requests. */
 export function createJournal(kept = 50_000): Journal {
   let entries: JournalEntry[] = [];
+  const unexpected = new Map<string, JournalEntry>();
   let last = 0;
+
+  /** Longer than the rest, and not so many: a test run looks for them when it ends. */
+  function keepUnexpected(entry: JournalEntry): void {
+    const { method, host, path } = entry;
+    unexpected.set(`${method} ${host}${path.split('?')[0]}`, entry);
+    const [oldest] = unexpected.keys();
+    if (unexpected.size > 1_000 && oldest !== undefined) unexpected.delete(oldest);
+  }
+
   return {
     record(entry) {
-      entries.push({ seq: ++last, ...entry, path: maskQuery(entry.path) });
+      const made = { seq: ++last, ...entry, path: maskQuery(entry.path) };
+      entries.push(made);
+      if (entry.unexpected) keepUnexpected(made);
       if (entries.length >= kept * 2) entries = entries.slice(-kept);
     },
+    unexpected: () => [...unexpected.values()],
     since(seq) {
       const first = entries[0]?.seq ?? 1;
       return entries.slice(Math.max(0, seq + 1 - first, entries.length - kept));

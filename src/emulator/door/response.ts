@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Alteration } from './faults.ts';
 
 type Rest = unknown[];
 
@@ -10,8 +11,17 @@ export class DoorResponse extends ServerResponse<IncomingMessage> {
   /** Runs before the last byte leaves; a promise holds it back. */
   beforeEnd: (() => Promise<void> | undefined) | undefined;
   /** How the real answer is spoiled. */
-  spoil: { truncateAt: number } | { bytesPerSecond: number } | undefined;
+  spoil: { truncateAt: number } | { bytesPerSecond: number } | { alteration: Alteration } | undefined;
   readonly #held: Buffer[] = [];
+
+  /** Where the answer is altered its headers wait until the end. */
+  override writeHead(status: number, ...rest: Rest): this {
+    if (!this.spoil || !('alteration' in this.spoil)) return super.writeHead(status, ...(rest as []));
+    this.statusCode = status;
+    const headers = rest.find(each => typeof each === 'object' && each !== null) ?? {};
+    for (const [name, value] of Object.entries(headers)) this.setHeader(name, value);
+    return this;
+  }
 
   override write(chunk: unknown, ...rest: Rest): boolean {
     if (!this.spoil) return super.write(chunk, ...(rest as []));
@@ -40,10 +50,24 @@ export class DoorResponse extends ServerResponse<IncomingMessage> {
     const [chunk] = args;
     if (typeof chunk === 'string' || chunk instanceof Uint8Array) this.#held.push(toBuffer(chunk));
     const whole = Buffer.concat(this.#held);
+    if ('alteration' in this.spoil) {
+      this.#alter(whole, this.spoil.alteration);
+      return;
+    }
     // Promises a whole body, so that the reader can tell that it did not come.
     if (!this.headersSent) this.setHeader('content-length', whole.length);
     if ('truncateAt' in this.spoil) this.#truncate(whole.subarray(0, this.spoil.truncateAt));
     else void this.#drip(whole, this.spoil.bytesPerSecond);
+  }
+
+  #alter(whole: Buffer, { headers, members }: Alteration): void {
+    const body = Object.keys(members).length === 0 ? whole : withMembers(whole, members);
+    // An answer to HEAD has no body, and says how long it would be.
+    if (body !== whole) this.setHeader('content-length', body.length);
+    for (const [name, value] of Object.entries(headers))
+      if (value === null) this.removeHeader(name);
+      else this.setHeader(name, value);
+    super.end(body);
   }
 
   #truncate(part: Buffer): void {
@@ -70,4 +94,16 @@ function toBuffer(chunk: unknown): Buffer {
 function callbackIn(rest: Rest): (() => void) | undefined {
   const last = rest.at(-1);
   return typeof last === 'function' ? () => last() : undefined;
+}
+
+/** What is no JSON object stays as it is. */
+function withMembers(whole: Buffer, members: Record<string, unknown>): Buffer {
+  try {
+    const body: unknown = JSON.parse(whole.toString('utf8'));
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) return whole;
+    const kept = Object.entries({ ...body, ...members }).filter(([name]) => members[name] !== null);
+    return Buffer.from(JSON.stringify(Object.fromEntries(kept)));
+  } catch {
+    return whole;
+  }
 }

@@ -28,6 +28,13 @@ export const secretNotFound = (nameOrId: string): VaultError =>
 export const secretDisabled = (): VaultError =>
   new VaultError(403, 'Forbidden', 'Operation get is not allowed on a disabled secret.', 'SecretDisabled');
 
+export const throttled = (): VaultError =>
+  new VaultError(
+    429,
+    'Throttled',
+    'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
+  );
+
 export const badParameter = (message: string): VaultError => new VaultError(400, 'BadParameter', message);
 
 export function forbiddenByRbac(refused: {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hostMeant, vaultSuffix } from '../door/hosts.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { EntraTokens } from '../entra/tokens.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Parts, Service } from '../parts.ts';
 import { lookUp, type VaultSecretVersion, type World } from '../world.ts';
 import { createVaultAccess, type VaultAccess } from './access.ts';
-import { secretNotFound, VaultError } from './errors.ts';
+import { secretNotFound, throttled, VaultError } from './errors.ts';
 import {
   describeVersion,
   findVersion,
@@ -25,11 +26,20 @@ export function createVaults(parts: Parts & { tokens: EntraTokens }): Service {
     reply.header('x-ms-request-id', randomUUID()).header('x-ms-keyvault-service-version', '1.9.2000.1');
     if (request.is404) return;
     if (!apiVersion(request)) throw new VaultError(400, 'BadParameter', 'api-version must be specified');
+    throttle(access.vault(request).name, parts.limits, reply);
     return access.authenticate(request, reply);
   });
   registerReads(app, access);
   registerWrites(app, access, parts);
   return { name: 'key vault', answersFor: host => isVault(parts.world, host), app };
+}
+
+/** What is refused for this is not counted. */
+function throttle(vault: string, limits: Limits, reply: FastifyReply): void {
+  const { retryAfter } = limits.askVault(vault);
+  if (retryAfter === undefined) return;
+  if (limits.settings().retryAfter) reply.header('retry-after', String(retryAfter));
+  throw throttled();
 }
 
 /** A vault that does not exist has no host name either. */
