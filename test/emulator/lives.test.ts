@@ -211,7 +211,13 @@ t.test('stop, start and restart', async t => {
   t.ok(started.headers['azure-asyncoperation']);
   t.equal((await azure.get('app')).properties.provisioningState, 'Pending');
   t.equal((await verb('restart')).status, 409);
+  const result = new URL(String(started.headers['azure-asyncoperation'])).pathname.replace(
+    'operations',
+    'operationResults',
+  );
+  t.equal((await azure.ask('GET', result)).status, 202);
   await until(azure, 'app', settled);
+  t.match(await azure.ask('GET', result), { status: 200, json: { name: 'app' } });
   t.ok(pulls() > before, 'the image is pulled again');
   t.equal((await verb('restart')).status, 204);
   await until(azure, 'app', settled);

@@ -416,6 +416,36 @@ const contents: Refusal[] = [
     'no image',
     group('', { containers: [{ name: 'app', properties: { resources: { requests } } }] }),
   ),
+  bad(
+    'InvalidContainerName',
+    /'app'/,
+    'a name twice',
+    group('nginx:1.27', { initContainers: [{ name: 'app', properties: { image: 'nginx:1.27' } }] }),
+  ),
+  bad(
+    'MissingImage',
+    /'first'/,
+    'no image for an init container',
+    group('nginx:1.27', { initContainers: [{ name: 'first', properties: {} }] }),
+  ),
+  bad(
+    'InvalidRequestContent',
+    unreadable("Required property 'properties' not found in JSON\\."),
+    'a container that is nothing but a name',
+    group('nginx:1.27', { initContainers: [{ name: 'first' }] }),
+  ),
+  bad(
+    'InvalidRequestContent',
+    /Error converting value "mine" to type/,
+    'a text for the identities',
+    group('nginx:1.27', {}, { identity: { type: 'UserAssigned', userAssignedIdentities: 'mine' } }),
+  ),
+  bad(
+    'InvalidRequestContent',
+    unreadable("Could not find member '__proto__' on object of type 'ContainerGroup'\\."),
+    'a member of every object',
+    JSON.parse('{"__proto__": {"location": "eastus"}}'),
+  ),
   bad('MissingRequiredProperty', /'refused'/, 'no container', group('', { containers: [] })),
   bad(
     'InvalidDnsNameLabel',

@@ -31,8 +31,9 @@ export const isSince = (version: string, since: string) => version.slice(0, 10) 
 /** Refuses a version that is not published, as ARM does: a PUT by its location, all else by the resource's type. */
 export function requirePublished(request: FastifyRequest, resourceType: string, access: ArmAccess): void {
   const version = access.apiVersion(request);
-  const published =
-    resourceType === 'locations/operations' ? [operationVersion, ...apiVersions] : apiVersions;
+  const published = /^locations\/operation/.test(resourceType)
+    ? [operationVersion, ...apiVersions]
+    : apiVersions;
   if (published.includes(version.toLowerCase())) return;
   const supported = `The supported api-versions are '${apiVersions.join(', ')}'.`;
   if (request.method === 'PUT')

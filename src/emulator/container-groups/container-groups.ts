@@ -22,6 +22,7 @@ import { registerLocations } from './locations.ts';
 import { logOf } from './logs.ts';
 import { groupPatch } from './members.ts';
 import { registerNetworkLinks } from './network-links.ts';
+import { registerOperationResults } from './operation-results.ts';
 import { endOperation, registerOperations } from './operations.ts';
 import { createPuller } from './puller.ts';
 import { registerPut } from './putting.ts';
@@ -49,6 +50,7 @@ export function registerContainerGroups(
     registerOne(routes, all);
     registerLists(routes, all);
     registerOperations(routes, all);
+    registerOperationResults(routes, all);
     registerSessions(routes, all);
     registerNetworkLinks(routes, all);
     registerLocations(routes, parts, access);

@@ -46,9 +46,17 @@ export function findGroup(
 export function show(
   request: FastifyRequest,
   group: ContainerGroup,
-  { parts, access }: GroupParts,
+  all: GroupParts,
   kind: Asked['kind'] = 'one',
 ): object {
-  const view = viewAt(group, parts.clock.now());
-  return describeGroup(group, view, parts.world, { version: access.apiVersion(request), kind });
+  return showTo(group, all, all.access.apiVersion(request), kind);
+}
+
+export function showTo(
+  group: ContainerGroup,
+  { parts }: GroupParts,
+  version: string,
+  kind: Asked['kind'] = 'one',
+): object {
+  return describeGroup(group, viewAt(group, parts.clock.now()), parts.world, { version, kind });
 }

@@ -12,6 +12,7 @@ const integer = (more: More = {}): Member => ({ kind: 'integer', ...more });
 const number = (more: More = {}): Member => ({ kind: 'number', ...more });
 const flag = (more: More = {}): Member => ({ kind: 'flag', ...more });
 const map = (more: More = {}): Member => ({ kind: 'map', ...more });
+const object = (more: More = {}): Member => ({ kind: 'object', ...more });
 const free = (more: More = {}): Member => ({ kind: 'free', ...more });
 const one = (kind: Shape, more: More = {}): Member => ({ kind, ...more });
 const many = (kind: Shape, more: More = {}): Member => ({ kind, list: true, ...more });
@@ -121,7 +122,7 @@ const initContainer: Shape = {
 
 const named = (type: string, properties: Shape): Shape => ({
   type,
-  members: { name: text(required), properties: one(properties) },
+  members: { name: text(required), properties: one(properties, required) },
 });
 
 const volume: Shape = {
@@ -138,7 +139,7 @@ const volume: Shape = {
         storageAccountKeyReference: text(reference),
       },
     }),
-    emptyDir: free(),
+    emptyDir: object(),
     secret: map({ secret: 'contents' }),
     secretReference: map(reference),
     gitRepo: one({
@@ -193,8 +194,8 @@ const extension = named('DeploymentExtensionSpec', {
   members: {
     extensionType: text(required),
     version: text(required),
-    settings: free(),
-    protectedSettings: free({ secret: true }),
+    settings: object(),
+    protectedSettings: object({ secret: true }),
   },
 });
 
@@ -297,7 +298,7 @@ export const containerGroup: Shape = {
     identity: one({
       type: 'ContainerGroupIdentity',
       members: {
-        userAssignedIdentities: free(),
+        userAssignedIdentities: object(),
         principalId: text(answered),
         tenantId: text(answered),
         type: text({

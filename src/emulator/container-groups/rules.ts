@@ -16,7 +16,9 @@ export function checkDraft(
   refuse: Refuse,
 ): void {
   checkGroup(draft, version, refuse);
-  for (const container of propertiesOf(draft).containers ?? []) checkContainer(container, draft, refuse);
+  const { containers = [], initContainers = [] } = propertiesOf(draft);
+  checkNames([...containers, ...initContainers], draft, refuse);
+  for (const container of containers) checkResources(container, draft, refuse);
   checkCredentials(draft, version, refuse);
   if (present) checkUpdate(draft, present, refuse);
 }
@@ -63,19 +65,26 @@ function checkGroup(draft: Draft, version: string, refuse: Refuse): void {
     );
 }
 
-function checkContainer({ name, properties }: StoredContainer, draft: Draft, refuse: Refuse): void {
-  if (!/^[a-z0-9](?:-?[a-z0-9])*$/.test(name ?? '') || name.length > 63)
-    throw refuse(
-      400,
-      'InvalidContainerName',
-      `The container name '${name}' in container group '${draft.name}' is invalid. The name must be between 1 and 63 characters long, of lower-case letters, numbers and hyphens.`,
-    );
-  if (!properties?.image)
-    throw refuse(
-      400,
-      'MissingImage',
-      `The image is not specified in container '${name}' of container group '${draft.name}'.`,
-    );
+function checkNames(containers: StoredContainer[], draft: Draft, refuse: Refuse): void {
+  const seen = new Set<string>();
+  for (const { name, properties } of containers) {
+    if (!/^[a-z0-9](?:-?[a-z0-9])*$/.test(name) || name.length > 63 || seen.has(name))
+      throw refuse(
+        400,
+        'InvalidContainerName',
+        `The container name '${name}' in container group '${draft.name}' is invalid. The name must be between 1 and 63 characters long, of lower-case letters, numbers and hyphens, and no other container's.`,
+      );
+    seen.add(name);
+    if (!properties.image)
+      throw refuse(
+        400,
+        'MissingImage',
+        `The image is not specified in container '${name}' of container group '${draft.name}'.`,
+      );
+  }
+}
+
+function checkResources({ name, properties }: StoredContainer, draft: Draft, refuse: Refuse): void {
   const requests = properties.resources?.requests;
   if (!requests?.cpu || !requests.memoryInGB)
     throw refuse(

@@ -8,8 +8,8 @@ export interface Shape {
 }
 
 export interface Member {
-  /** What a value is; `map` has names of any kind with texts, `free` may be anything. */
-  kind: 'text' | 'number' | 'integer' | 'flag' | 'map' | 'free' | Shape;
+  /** What a value is; `map` has names of any kind with texts, `object` with anything, `free` may be anything. */
+  kind: 'text' | 'number' | 'integer' | 'flag' | 'map' | 'object' | 'free' | Shape;
   list?: boolean;
   /** The values of an enumeration, compared without case. */
   words?: readonly string[];
@@ -107,6 +107,7 @@ function readValue(content: unknown, { kind, words }: Member, place: Place): unk
   if (typeof kind === 'object') return readMembers(content, kind, place.version, place.path);
   if (kind === 'free') return content;
   if (kind === 'map') return readMap(content, place);
+  if (kind === 'object') return Object.fromEntries(entriesOf(content, dictionary, place.path));
   const value = convert(content, kind, place);
   if (!words || words.some(word => word.toLowerCase() === String(value).toLowerCase())) return value;
   throw new UnreadableBody(
@@ -139,10 +140,11 @@ function convert(content: unknown, kind: 'text' | 'number' | 'integer' | 'flag',
   );
 }
 
+const dictionary: Shape = { type: 'System.Collections.Generic.IDictionary', members: {} };
+
 function readMap(content: unknown, place: Place): Record<string, unknown> {
-  const type = { type: 'System.Collections.Generic.IDictionary', members: {} };
   return Object.fromEntries(
-    entriesOf(content, type, place.path).map(([name, value]) => [
+    entriesOf(content, dictionary, place.path).map(([name, value]) => [
       name,
       value === null ? null : convert(value, 'text', { ...place, path: `${place.path}.${name}`, name }),
     ]),
