@@ -13,6 +13,7 @@ import type { Config } from './config.ts';
 import { createAdoption } from './deployments/adopt.ts';
 import { createAdvance } from './deployments/advance.ts';
 import { createCredentialList } from './deployments/credential-list.ts';
+import { createCredentialTest } from './deployments/credential-test.ts';
 import { createDeployments } from './deployments/deployments.ts';
 import { createOptions } from './deployments/options.ts';
 import { createDispatcher } from './hosts.ts';
@@ -108,6 +109,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   live = following;
   parts.defer(() => following.close());
   const policy = following.current;
+  const tenantId = config.azure.tenantId ?? '';
   const store = createDeploymentStore(database, jobs);
   const watch = await store.watch();
   parts.defer(() => watch.close());
@@ -120,7 +122,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       policy,
       clock,
       log,
-      tenantId: config.azure.tenantId ?? '',
+      tenantId,
     });
     await jobs.work(advance, { concurrency: workerConcurrency });
   }
@@ -143,6 +145,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       deployments: createDeployments({ store, watch, policy, clock }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),
+      testCredential: createCredentialTest({ ...azure, policy, clock, tenantId }),
       readiness: {
         checks: async () => ({
           store: await database.ready(),

@@ -32,7 +32,7 @@ export interface PullRoleParts {
   readRole(name: string): Promise<RoleDefinition | null>;
 }
 
-type Verdict = { state: 'granted'; grantedAt?: Date } | { state: 'missing' | 'unknown' };
+type Verdict = { state: 'granted'; grantedAt?: Date } | { state: 'missing' } | { state: 'unknown' };
 
 /** Whether one of the assignments lets its holder pull; a custom role is read, since its name says nothing. */
 export async function judgePull({
@@ -43,19 +43,24 @@ export async function judgePull({
   readRole,
 }: PullRoleParts): Promise<Verdict> {
   let doubt = !whole;
+  const grants: (Date | null)[] = [];
   for (const { properties = {} } of assignments) {
     const role = properties.roleDefinitionId?.split('/').at(-1)?.toLowerCase() ?? '';
     if (isBelow(properties.scope, scope)) continue;
     const pulls = builtIn.get(role)?.includes(mode) ?? (await pullsByDefinition(role, mode, readRole));
     if (pulls === false) continue;
     if (pulls === null || properties.condition) doubt = true;
-    else
-      return {
-        state: 'granted',
-        ...(properties.createdOn ? { grantedAt: new Date(properties.createdOn) } : {}),
-      };
+    else grants.push(dateOf(properties.createdOn));
   }
-  return { state: doubt ? 'unknown' : 'missing' };
+  const [first] = grants.sort((one, other) => Number(one ?? 0) - Number(other ?? 0));
+  if (first === undefined) return { state: doubt ? 'unknown' : 'missing' };
+  // The oldest is known everywhere first.
+  return { state: 'granted', ...(first ? { grantedAt: first } : {}) };
+}
+
+function dateOf(text: string | undefined): Date | null {
+  const date = new Date(text ?? '');
+  return Number.isNaN(date.getTime()) ? null : date;
 }
 
 /** Roles that need no reading, and the modes in which they let pull. */

@@ -10,9 +10,19 @@ import { forgetRefused } from './credential.ts';
 import { AzureError, errorOfAnswer, refuseCall, toAzureError } from './failure.ts';
 import { type Assignment, judgePull, type PullRoleParts, type RoleDefinition } from './pull-roles.ts';
 
+/** What a registry's own settings say of who may pull from it. */
+export interface RegistrySettings {
+  /** In `abac` mode AcrPull does not count. */
+  mode: 'legacy' | 'abac';
+  /** Whom its network rules let in: everybody, Azure's trusted services beside its networks, its networks alone. */
+  network: 'open' | 'trusted' | 'closed';
+  /** Whether it takes tokens for Azure Resource Manager beside those for registries. */
+  armTokens: boolean;
+}
+
 /** What is known of an identity's right to pull from a registry. */
 export type PullRole =
-  | { state: 'granted' | 'missing'; principalId: string; grantedAt?: Date }
+  | { state: 'granted' | 'missing'; principalId: string; grantedAt?: Date; registry: RegistrySettings }
   /** It could not be read, or depends on the repository: not ours to see, or the registry's id is not known. */
   | { state: 'unknown'; principalId?: string }
   | { state: 'identityNotFound' };
@@ -61,9 +71,10 @@ export function createRoles(options: { credential: TokenCredential; transport: H
       ]);
       if (typeof registry === 'string' || typeof assignments === 'string')
         return { state: 'unknown', principalId };
+      const settings = settingsOf(registry);
       const parts: PullRoleParts = {
         scope,
-        mode: /abac/i.test(registry.properties?.roleAssignmentMode ?? '') ? 'abac' : 'legacy',
+        mode: settings.mode,
         assignments: assignments.value ?? [],
         whole: !assignments.nextLink,
         readRole: async name => {
@@ -71,7 +82,10 @@ export function createRoles(options: { credential: TokenCredential; transport: H
           return typeof role === 'string' ? null : role;
         },
       };
-      return { principalId, ...(await judgePull(parts)) };
+      const verdict = await judgePull(parts);
+      return verdict.state === 'unknown'
+        ? { state: 'unknown', principalId }
+        : { principalId, registry: settings, ...verdict };
     },
   };
 }
@@ -87,7 +101,25 @@ interface Identity {
 }
 
 interface Registry {
-  properties?: { roleAssignmentMode?: string };
+  properties?: {
+    roleAssignmentMode?: string;
+    publicNetworkAccess?: string;
+    networkRuleBypassOptions?: string;
+    networkRuleSet?: { defaultAction?: string };
+    policies?: { azureADAuthenticationAsArmPolicy?: { status?: string } };
+  };
+}
+
+function settingsOf({ properties = {} }: Registry): RegistrySettings {
+  const { roleAssignmentMode = '', publicNetworkAccess, networkRuleBypassOptions, policies } = properties;
+  const restricted =
+    publicNetworkAccess === 'Disabled' || properties.networkRuleSet?.defaultAction === 'Deny';
+  const bypassed = networkRuleBypassOptions !== 'None';
+  return {
+    mode: /abac/i.test(roleAssignmentMode) ? 'abac' : 'legacy',
+    network: restricted ? (bypassed ? 'trusted' : 'closed') : 'open',
+    armTokens: policies?.azureADAuthenticationAsArmPolicy?.status !== 'disabled',
+  };
 }
 
 interface Assignments {

@@ -20,6 +20,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
     },
     optionsOf: uncalled,
     listCredentials: uncalled,
+    testCredential: uncalled,
     rateLimits: { spend() {} },
     adoption: { read: uncalled },
     audit: { list: uncalled },

@@ -10,7 +10,14 @@ import { failure, secretCommand } from './failure.ts';
 /** How the images of one registry are pulled. A `Secret` in it lives as long as the stage that resolved it. */
 export type ResolvedCredential =
   | { kind: 'anonymous'; host: string }
-  | { kind: 'identity'; host: string; id: string; registryId: string | null }
+  | {
+      kind: 'identity';
+      host: string;
+      id: string;
+      registryId: string | null;
+      /** Slipway itself may be unable to reach the registry. */
+      bestEffort?: boolean;
+    }
   | {
       kind: 'secret';
       host: string;
@@ -46,7 +53,8 @@ export async function resolveCredential(
     return { ok: true, credential: { kind: 'anonymous', host: planned.host } };
   if (planned.kind === 'identity') {
     const { host, id, registryId } = planned;
-    return { ok: true, credential: { kind: 'identity', host, id, registryId } };
+    const bestEffort = parts.policy.policy.registries?.[host]?.preflight === 'bestEffort';
+    return { ok: true, credential: { kind: 'identity', host, id, registryId, bestEffort } };
   }
   return resolveSecret(planned, parts, version);
 }
@@ -128,6 +136,7 @@ export function credentialRecord(credential: ResolvedCredential): CredentialReco
         vault: credential.vault.name,
         secretName: credential.secretName,
         secretVersion: credential.version,
+        username: credential.username,
       };
   }
 }

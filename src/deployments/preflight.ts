@@ -1,5 +1,4 @@
 import type { Roles } from '../azure/roles.ts';
-import { canonicalRegistry } from '../hosts.ts';
 import type { Pull, RegistryClient, RegistryCredential } from '../registry/client.ts';
 import { formatReference } from '../registry/reference.ts';
 import type { ImageRecord, Verification } from '../schemas/deployment.ts';
@@ -7,20 +6,37 @@ import type { Failure } from '../schemas/failure.ts';
 import type { Secret } from '../secret.ts';
 import type { ResolvedCredential } from './credentials.ts';
 import { explain } from './explain.ts';
-import { failure } from './failure.ts';
+import { grantIn, type IdentityCredential, notesOf, refusalOf } from './pull-role.ts';
 import type { Spec, SpecImage } from './spec.ts';
 
-interface PreflightParts {
+export interface PreflightParts {
   registry: RegistryClient;
   roles: Roles;
   /** A token of Slipway's own identity for Azure Container Registry. */
   acrToken: (signal: AbortSignal) => Promise<Secret>;
   tenantId: string;
-  group: { name: string; resourceGroup: string };
+  now: Date;
+  /** The group that is made; none where an image is only tried. */
+  group?: { name: string; resourceGroup: string };
+  /** Nothing that was found before counts. */
+  fresh?: boolean;
   signal: AbortSignal;
 }
 
-export type Verdict = { ok: true; image: ImageRecord } | { ok: false; failure: Failure };
+export interface Proven {
+  ok: true;
+  host: string;
+  image: ImageRecord;
+  /** What the registry's settings say that may matter to Azure. */
+  notes: string[];
+  /** Of a role that was granted minutes ago: it may not be known everywhere yet. */
+  grant?: { at: Date; waitUntil: Date; knownAt: Date };
+}
+
+export type Verdict = Proven | { ok: false; failure: Failure };
+
+/** What of a request an image is proven for. */
+type For = Pick<Spec, 'osType' | 'imagePinning' | 'subnetIds'>;
 
 /**
  * Asks the registry for exactly this image with exactly this credential, and pins what it names. For an identity, which
@@ -29,22 +45,17 @@ export type Verdict = { ok: true; image: ImageRecord } | { ok: false; failure: F
 export async function preflight(
   image: SpecImage,
   credential: ResolvedCredential,
-  spec: Spec,
+  spec: For,
   parts: PreflightParts,
 ): Promise<Verdict> {
+  const judge = (pull: Pull, verifiedWith: Verification) =>
+    judged(pull, verifiedWith, image, credential, spec, parts);
   switch (credential.kind) {
     case 'anonymous':
-      return proven(await ask(image, null, spec, parts), 'anonymous', image, credential, spec, parts);
+      return judge(await ask(image, null, spec, parts), 'anonymous');
     case 'secret': {
       const { username, password } = credential;
-      return proven(
-        await ask(image, { username, password }, spec, parts),
-        'credential',
-        image,
-        credential,
-        spec,
-        parts,
-      );
+      return judge(await ask(image, { username, password }, spec, parts), 'credential');
     }
     case 'identity':
       return preflightIdentity(image, credential, spec, parts);
@@ -54,63 +65,77 @@ export async function preflight(
 function ask(
   { reference }: SpecImage,
   credential: RegistryCredential | null,
-  spec: Spec,
-  { registry, signal }: PreflightParts,
+  { osType }: For,
+  { registry, signal, fresh = false }: PreflightParts,
 ): Promise<Pull> {
-  const platform = {
-    os: spec.osType === 'Windows' ? ('windows' as const) : ('linux' as const),
-    architecture: 'amd64' as const,
-  };
-  return registry.resolve({ reference, credential, platform, signal });
+  const os = osType === 'Windows' ? ('windows' as const) : ('linux' as const);
+  const platform = { os, architecture: 'amd64' as const };
+  return registry.resolve({ reference, credential, platform, signal, fresh });
 }
 
 async function preflightIdentity(
   image: SpecImage,
-  credential: ResolvedCredential & { kind: 'identity' },
-  spec: Spec,
+  credential: IdentityCredential,
+  spec: For,
   parts: PreflightParts,
 ): Promise<Verdict> {
-  const role = await parts.roles.pullRole({
-    identityId: credential.id,
-    registryId: credential.registryId,
-    signal: parts.signal,
-  });
-  if (role.state === 'identityNotFound') return { ok: false, failure: identityNotFound(image, credential) };
-  if (role.state === 'missing')
-    return { ok: false, failure: roleMissing(image, credential, role.principalId) };
+  const { id: identityId, registryId, bestEffort = false } = credential;
+  const role = await parts.roles.pullRole({ identityId, registryId, signal: parts.signal });
+  const refusal = refusalOf(role, image, credential, spec);
+  if (refusal) return { ok: false, failure: refusal };
 
   using token = await parts.acrToken(parts.signal);
   const pull = await ask(image, { entraToken: token, tenantId: parts.tenantId }, spec, parts);
-  const unverified: Verification = role.state === 'granted' ? 'roleOnly' : 'none';
-  // What Slipway's own identity may not read says nothing of what the other may.
-  if (!pull.ok && !provesAbsence(pull)) return { ok: true, image: record(image, spec, null, unverified) };
-  return proven(pull, 'serviceIdentity', image, credential, spec, parts);
+  const verdict =
+    pull.ok || countsForAll(pull, bestEffort)
+      ? judged(pull, 'serviceIdentity', image, credential, spec, parts)
+      : proven(image, credential, spec, null, role.state === 'granted' ? 'roleOnly' : 'none');
+  return verdict.ok ? { ...verdict, notes: notesOf(role, credential), ...grantIn(role, parts.now) } : verdict;
 }
 
-/** The registry let us in and named what is wrong with the image itself. */
-function provesAbsence(pull: Pull & { ok: false }): boolean {
-  const { step, status, networkCode } = pull.problem;
-  return networkCode === 'ENOTFOUND' || step === 'platform' || (step === 'manifest' && status === 404);
+/** What Slipway's own identity may not read says nothing of what the other may; what is true of the image or host does. */
+function countsForAll(pull: Pull & { ok: false }, bestEffort: boolean): boolean {
+  const { step, status, networkCode, signedIn } = pull.problem;
+  if (networkCode !== undefined) return !bestEffort;
+  const noIdentities = step === 'exchange' && !signedIn;
+  return noIdentities || step === 'platform' || (step === 'manifest' && status === 404);
 }
 
-function proven(
+function judged(
   pull: Pull,
   verifiedWith: Verification,
   image: SpecImage,
   credential: ResolvedCredential,
-  spec: Spec,
+  spec: For,
   { group }: PreflightParts,
 ): Verdict {
-  if (pull.ok) return { ok: true, image: record(image, spec, pull.digest, verifiedWith) };
+  if (pull.ok) return proven(image, credential, spec, pull.digest, verifiedWith);
   const context = {
     stage: 'Resolving' as const,
     target: image.pointer,
-    group: group.name,
-    resourceGroup: group.resourceGroup,
+    ...(group ? { group: group.name, resourceGroup: group.resourceGroup } : {}),
     image: image.requested,
     credential: explainable(credential),
   };
   return { ok: false, failure: explain({ kind: 'registry', problem: pull.problem }, context) };
+}
+
+function proven(
+  image: SpecImage,
+  { host }: ResolvedCredential,
+  { imagePinning }: For,
+  digest: string | null,
+  verifiedWith: Verification,
+): Proven {
+  const { container, requested, reference } = image;
+  const pinned = digest !== null && imagePinning !== 'tag';
+  const resolved = pinned ? formatReference({ ...reference, tag: null, digest }) : requested;
+  return {
+    ok: true,
+    host,
+    image: { container, requested, resolved, digest, pinned, verifiedWith },
+    notes: [],
+  };
 }
 
 /** What an explanation may say of a credential: names, never values. */
@@ -130,55 +155,4 @@ export function explainable(credential: ResolvedCredential) {
         server: credential.host,
       };
   }
-}
-
-function record(
-  image: SpecImage,
-  spec: Spec,
-  digest: string | null,
-  verifiedWith: Verification,
-): ImageRecord {
-  const pinned = digest !== null && spec.imagePinning !== 'tag';
-  const resolved = pinned ? formatReference({ ...image.reference, tag: null, digest }) : image.requested;
-  return { container: image.container, requested: image.requested, resolved, digest, pinned, verifiedWith };
-}
-
-type IdentityCredential = ResolvedCredential & { kind: 'identity' };
-
-function identityNotFound(image: SpecImage, { id }: IdentityCredential): Failure {
-  return failure('IdentityNotFound', `Azure has no identity ${id}.`, {
-    stage: 'Resolving',
-    target: image.pointer,
-    evidence: [{ step: 'arm', status: 404 }],
-    fixes: [
-      {
-        who: 'caller',
-        action: 'See whether the identity was deleted or is named otherwise',
-        command: `az identity show --ids ${id}`,
-      },
-    ],
-  });
-}
-
-function roleMissing(
-  image: SpecImage,
-  { id, host, registryId }: IdentityCredential,
-  principalId: string | undefined,
-): Failure {
-  const registry = canonicalRegistry(host).replace(/\.azurecr\.io$/, '');
-  const scope = registryId ?? `$(az acr show --name ${registry} --query id --output tsv)`;
-  const assignee = principalId ?? `$(az identity show --ids ${id} --query principalId --output tsv)`;
-  return failure('IdentityMissingPullRole', `Identity ${id} has no role on ${host} that lets it pull.`, {
-    stage: 'Resolving',
-    target: image.pointer,
-    evidence: [{ step: 'role', host, message: 'no assignment of AcrPull reaches the registry' }],
-    fixes: [
-      {
-        who: 'registryOwner',
-        action:
-          'Grant AcrPull on the registry to the principal of the identity (not to its client id), and wait a minute',
-        command: `az role assignment create --assignee-object-id ${assignee} --assignee-principal-type ServicePrincipal --role AcrPull --scope ${scope}`,
-      },
-    ],
-  });
 }

@@ -73,7 +73,7 @@ export function readImages(spec: Spec): SpecImage[] {
   return [...read('containers'), ...read('initContainers')];
 }
 
-function readImage(container: string, requested: string, pointer: string): SpecImage {
+export function readImage(container: string, requested: string, pointer: string): SpecImage {
   const parsed = parseReference(requested);
   if (parsed.ok) return { container, pointer, requested, reference: parsed.reference };
   const code = parsed.reason === 'UPPERCASE' ? 'UppercaseRepository' : 'InvalidImageReference';

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Adoption } from '../deployments/adopt.ts';
 import type { ListCredentials } from '../deployments/credential-list.ts';
+import type { TestCredential } from '../deployments/credential-test.ts';
 import type { Deployments } from '../deployments/deployments.ts';
 import type { OptionsOf } from '../deployments/options.ts';
 import type { Log } from '../log.ts';
 import { AdoptionRequest } from '../schemas/adoption.ts';
 import { AuditPage, AuditRecord } from '../schemas/audit.ts';
 import { Credential, CredentialList } from '../schemas/credential.ts';
+import { CredentialTest, CredentialTestRequest } from '../schemas/credential-test.ts';
 import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
 import { Failure } from '../schemas/failure.ts';
 import { Options } from '../schemas/options.ts';
@@ -40,6 +42,7 @@ export interface AppParts {
   adoption: Adoption;
   optionsOf: OptionsOf;
   listCredentials: ListCredentials;
+  testCredential: TestCredential;
   audit: Pick<AuditStore, 'list'>;
   refusals: Refusals;
   readiness: Readiness;
@@ -94,6 +97,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     Options,
     Credential,
     CredentialList,
+    CredentialTestRequest,
+    CredentialTest,
   ])
     app.addSchema(schema);
   openDocs(app);
@@ -105,7 +110,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerDeployments(app, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
     registerOptions(app, parts.optionsOf);
-    registerCredentials(app, parts.listCredentials);
+    registerCredentials(app, parts.listCredentials, parts.testCredential);
     registerAdoption(app, parts.adoption, parts.deployments);
     registerAudit(app, parts.audit);
   });

@@ -2,9 +2,12 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { ListCredentials } from '../deployments/credential-list.ts';
+import type { TestCredential } from '../deployments/credential-test.ts';
 import { CredentialList } from '../schemas/credential.ts';
+import { CredentialTest, CredentialTestRequest } from '../schemas/credential-test.ts';
 import { ref } from '../schemas/ref.ts';
 import { callerOf } from './access.ts';
+import { hangUpSignal } from './hang-up.ts';
 import { answers } from './responses.ts';
 
 const CredentialQuery = Type.Object(
@@ -16,7 +19,13 @@ const CredentialQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export function registerCredentials(untyped: FastifyInstance, listCredentials: ListCredentials): void {
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
+export function registerCredentials(
+  untyped: FastifyInstance,
+  listCredentials: ListCredentials,
+  testCredential: TestCredential,
+): void {
   const app = untyped.withTypeProvider<TypeBoxTypeProvider>();
 
   app.get(
@@ -33,5 +42,21 @@ export function registerCredentials(untyped: FastifyInstance, listCredentials: L
       },
     },
     async request => ({ value: await listCredentials(callerOf(request), request.query.team) }),
+  );
+
+  app.post(
+    '/credentials/test',
+    {
+      config: { permission: 'deploy', action: 'testCredential' },
+      schema: {
+        operationId: 'testCredential',
+        tags: ['credentials'],
+        querystring: NoQuery,
+        summary: 'Whether a credential can pull an image now: asked anew each time, and always 200',
+        body: ref(CredentialTestRequest),
+        response: answers({ 200: ref(CredentialTest) }),
+      },
+    },
+    async (request, reply) => testCredential(callerOf(request), request.body, hangUpSignal(reply)),
   );
 }

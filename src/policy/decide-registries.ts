@@ -7,7 +7,11 @@ import type { Policy, Team, TeamRegistry } from './policy.ts';
 import { listed, usableIdentity, usableSecret } from './usable.ts';
 
 /** How each registry that an image names is pulled from. */
-export function decideRegistries(policy: Policy, team: Team, ask: Ask): PlannedRegistry[] {
+export function decideRegistries(
+  policy: Policy,
+  team: Team,
+  ask: Pick<Ask, 'images' | 'credentials'>,
+): PlannedRegistry[] {
   checkCredentials(ask);
   const hosts = [...new Set(ask.images.map(({ host }) => host))];
   const covered = hosts.map(host => ({
@@ -20,7 +24,7 @@ export function decideRegistries(policy: Policy, team: Team, ask: Ask): PlannedR
   return covered.map(registry => planRegistry(policy, team, registry));
 }
 
-function checkCredentials({ credentials, images }: Ask): void {
+function checkCredentials({ credentials, images }: Pick<Ask, 'images' | 'credentials'>): void {
   const seen = new Set<string>();
   for (const { pointer, server, secretName, identity } of credentials) {
     if ((secretName === undefined) === (identity === undefined))

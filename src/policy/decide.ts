@@ -80,6 +80,28 @@ export function decide({ policy, digest }: LoadedPolicy, caller: Caller, ask: As
   }
 }
 
+export type PullDecision =
+  | { allowed: true; digest: string; registries: PlannedRegistry[] }
+  | Extract<Decision, { allowed: false }>;
+
+/** Decides on a pull alone, for no target: how its images may be pulled. */
+export function decidePull(
+  { policy, digest }: LoadedPolicy,
+  caller: Caller,
+  ask: Pick<Ask, 'team' | 'images' | 'credentials'>,
+): PullDecision {
+  try {
+    const name = teamOf(caller, ask);
+    const team = policy.teams[name];
+    if (!team) throw noSuchTeam(name);
+    return { allowed: true, digest, registries: decideRegistries(policy, team, ask) };
+  } catch (error) {
+    if (!(error instanceof Denied)) throw error;
+    const { code, pointer, message } = error;
+    return { allowed: false, digest, code, pointer, detail: message };
+  }
+}
+
 function planOf(policy: Policy, caller: Caller, ask: Ask): Plan {
   const name = teamOf(caller, ask);
   const team = Object.hasOwn(policy.teams, name) ? policy.teams[name] : undefined;
@@ -104,7 +126,7 @@ function planOf(policy: Policy, caller: Caller, ask: Ask): Plan {
   };
 }
 
-function teamOf(caller: Caller, { team }: Ask): string {
+function teamOf(caller: Caller, { team }: Pick<Ask, 'team'>): string {
   const deploying = Object.keys(caller.teams).filter(name => caller.teams[name]?.includes('deploy'));
   if (team !== undefined) {
     if (!deploying.includes(team)) throw noSuchTeam(team);

@@ -17,6 +17,8 @@ export interface PullRequest {
   credential: RegistryCredential | null;
   platform: Platform;
   signal?: AbortSignal;
+  /** Nothing that was learned before counts. */
+  fresh?: boolean;
 }
 
 export type Pull =

@@ -64,7 +64,14 @@ export const CredentialRecord = Type.Object(
     vault: Type.Optional(Type.String()),
     secretName: Type.Optional(Type.String()),
     secretVersion: Type.Optional(Type.String()),
+    username: Type.Optional(Type.String({ description: 'Who signs in with the secret' })),
     identity: Type.Optional(Type.String()),
+    roleGrantedAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Of an identity: since when a role lets it pull, where that could be read',
+      }),
+    ),
     isolated: Type.Optional(
       Type.Boolean({
         description: 'Of an identity: Azure keeps the workload from using it; absent before it was attached',

@@ -112,6 +112,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
     },
     optionsOf: () => Promise.reject(new Error('not asked')),
     listCredentials: () => Promise.reject(new Error('not asked')),
+    testCredential: async () => ({ usable: true }),
     rateLimits: { spend() {} },
     adoption: { read: async () => deployment.spec },
     audit: { list: async () => ({ value: [] }) },

@@ -92,6 +92,10 @@ async function session(): Promise<void> {
     await ask('GET', path);
     await ask('GET', `${path}?team=demo`);
   }
+  for (const credential of [{ secretName: 'acr-admin' }, { identity }]) {
+    const body = { server: 'myregistry.azurecr.io', image, ...credential };
+    await ask('POST', '/credentials/test', { body });
+  }
   await ask('GET', '/audit');
   await ask('GET', '/audit?team=demo');
   await ask('GET', '/no-such-address');

@@ -1,22 +1,14 @@
 import type { ContainerGroupState } from '../../azure/container-groups.ts';
-import { AzureError } from '../../azure/failure.ts';
-import { canonicalRegistry } from '../../hosts.ts';
-import type { PlannedRegistry } from '../../policy/decide.ts';
 import type { Failure } from '../../schemas/failure.ts';
-import type { DeploymentRow } from '../../store/deployments.ts';
+import type { DeploymentRow, NewEvent } from '../../store/deployments.ts';
 import { ownerTag } from '../container-group.ts';
-import {
-  type CredentialParts,
-  credentialRecord,
-  type Resolution,
-  type ResolvedCredential,
-  resolveCredential,
-} from '../credentials.ts';
-import { explain } from '../explain.ts';
+import { credentialRecord } from '../credentials.ts';
 import { failure } from '../failure.ts';
-import { fail, goOn, type Move } from '../move.ts';
-import { preflight } from '../preflight.ts';
+import { fail, goOn, type Move, type Patch, stay } from '../move.ts';
+import type { Proven } from '../preflight.ts';
+import { credentialsIn, proveImages, type Resolved, resolveRegistries } from '../proof.ts';
 import { readImages } from '../spec.ts';
+import { together } from '../together.ts';
 import { checkWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
@@ -28,86 +20,75 @@ export const resolve: Stage = async (row, parts, signal) => {
 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
-  const [foreign, resolutions, unusable] = await together(
+  const [foreign, resolved, unusable] = await together(
     parts.containerGroups.get(placeOf(row), signal),
-    together(...again.plan.registries.map(planned => resolveOne(planned, credentialParts))),
+    resolveRegistries(again.plan.registries, credentialParts),
     checkWorkloadSecrets(again.plan.workloadSecrets, credentialParts),
   );
   if (foreign && !isOurs(foreign, row)) return fail(groupExists(row), now, { holdsName: false });
-  const refused = resolutions.find(resolution => !resolution.ok);
-  if (refused && !refused.ok) return fail(refused.failure, now, { holdsName: false });
+  for (const { resolution } of resolved)
+    if (!resolution.ok) return fail(resolution.failure, now, { holdsName: false });
   if (unusable) return fail(unusable, now, { holdsName: false });
-
-  const credentials = resolutions.flatMap(resolution => (resolution.ok ? [resolution.credential] : []));
   // Awaited here: what is held ends with this function.
-  return await proveImages(row, credentials, parts, signal);
+  return await prove(row, resolved, parts, signal);
 };
 
-/** All of them, also where one throws: none may go on resolving a secret after the stage has ended. */
-async function together<T extends readonly unknown[]>(
-  ...promises: { [K in keyof T]: Promise<T[K]> }
-): Promise<T> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises) as unknown as Promise<T>;
-}
-
-async function proveImages(
+async function prove(
   row: DeploymentRow,
-  credentials: ResolvedCredential[],
+  resolved: Resolved[],
   parts: StageParts,
   signal: AbortSignal,
 ): Promise<Move> {
   const now = parts.clock.now();
   const group = { name: row.name, resourceGroup: row.resourceGroup };
-  const verdicts = await Promise.all(
-    readImages(row.spec).map(image => {
-      const credential = credentials.find(({ host }) => host === canonicalRegistry(image.reference.domain));
-      if (!credential) throw new Error(`no credential was planned for ${image.reference.domain}`);
-      return preflight(image, credential, row.spec, { ...parts, group, signal });
-    }),
-  );
+  const verdicts = await proveImages(readImages(row.spec), resolved, row.spec, {
+    ...parts,
+    now,
+    group,
+    signal,
+  });
+  const proven = verdicts.filter(verdict => verdict.ok);
   const records = {
-    credentials: credentials.filter(({ kind }) => kind !== 'anonymous').map(credentialRecord),
+    credentials: credentialsIn(resolved)
+      .filter(({ kind }) => kind !== 'anonymous')
+      .map(credential => ({ ...credentialRecord(credential), ...grantOf(credential.host, proven) })),
   };
   const refused = verdicts.find(verdict => !verdict.ok);
-  if (refused && !refused.ok) return fail(refused.failure, now, { ...records, holdsName: false });
+  if (refused) return fail(refused.failure, now, { ...records, holdsName: false });
 
-  const images = verdicts.flatMap(verdict => (verdict.ok ? [verdict.image] : []));
-  const events = images.map(image => ({
-    at: now,
-    source: 'Slipway' as const,
-    type: 'ImageResolved',
-    container: image.container,
-    message: image.digest
-      ? `${image.requested} is ${image.digest}`
-      : `${image.requested} could not be looked at; its tag is sent`,
-  }));
-  return goOn('Submitting', { ...records, images }, events);
-}
-
-async function resolveOne(planned: PlannedRegistry, parts: CredentialParts): Promise<Resolution> {
-  try {
-    return await resolveCredential(planned, parts);
-  } catch (error) {
-    if (!(error instanceof AzureError) || error.retryable || planned.kind !== 'secret') throw error;
-    return { ok: false, failure: explainVault(error, planned) };
-  }
-}
-
-function explainVault(error: AzureError, planned: PlannedRegistry & { kind: 'secret' }): Failure {
-  return explain(
-    { kind: 'vault', status: error.status, code: error.code, message: error.message },
-    {
-      stage: 'Resolving',
-      target: planned.pointer,
-      credential: {
-        kind: 'secret',
-        vault: planned.vault.name,
-        secretName: planned.secretName,
-        server: planned.host,
-      },
-    },
+  const settling = proven
+    .flatMap(({ grant }) => (grant ? [grant] : []))
+    .find(({ waitUntil }) => waitUntil > now);
+  if (settling) return waitForRole(row, settling.waitUntil, now, records);
+  const images = proven.map(({ image }) => image);
+  return goOn(
+    'Submitting',
+    { ...records, images },
+    proven.flatMap(verdict => eventsOf(verdict, now)),
   );
+}
+/** A role that is young may not be known everywhere yet: for its first seconds Azure is not even asked. */
+function waitForRole(row: DeploymentRow, until: Date, now: Date, records: Pick<Patch, 'credentials'>): Move {
+  const reason = 'RolePropagation';
+  const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
+  const waitingFor = { reason, since, until: until.toISOString() };
+  return stay(row.status, until.getTime() - now.getTime(), { ...records, waitingFor });
+}
+
+function grantOf(host: string, proven: readonly Proven[]): { roleGrantedAt?: string } {
+  const grant = proven.find(verdict => verdict.host === host)?.grant;
+  return grant ? { roleGrantedAt: grant.at.toISOString() } : {};
+}
+
+function eventsOf({ image, notes }: Proven, at: Date): NewEvent[] {
+  const said = image.digest
+    ? `${image.requested} is ${image.digest}`
+    : `${image.requested} could not be looked at; its tag is sent`;
+  const event = { at, source: 'Slipway' as const, container: image.container };
+  return [
+    { ...event, type: 'ImageResolved', message: said },
+    ...notes.map(message => ({ ...event, type: 'RegistryNoted', message })),
+  ];
 }
 
 /** Only what carries our tag is ours; ARM keeps tag names without case. */

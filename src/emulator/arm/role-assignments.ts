@@ -168,7 +168,13 @@ export function assignmentId(scope: string, name: string): string {
 }
 
 /** Puts an assignment into the world, as the demo world and the control surface do. */
-export function assignRole(world: World, principalId: string, role: string, scope: string): void {
+export function assignRole(
+  world: World,
+  principalId: string,
+  role: string,
+  scope: string,
+  createdOn = new Date().toISOString(),
+): void {
   const name = randomUUID();
   const id = assignmentId(scope, name);
   world.roleAssignments[id.toLowerCase()] = {
@@ -178,7 +184,7 @@ export function assignRole(world: World, principalId: string, role: string, scop
     roleDefinitionId: roleId(subscriptionOf(scope), role),
     principalId,
     principalType: 'ServicePrincipal',
-    createdOn: new Date().toISOString(),
+    createdOn,
   };
 }
 

@@ -183,7 +183,8 @@ function addRoleAssignment(world: World, reader: Reader): void {
   const role =
     findRole(wanted) ?? roleDefinitions.find(each => each.roleName.toLowerCase() === wanted.toLowerCase());
   if (!role) throw new Error(`there is no role '${wanted}'`);
-  assignRole(world, reader.text('principalId'), role.name, reader.text('scope'));
+  const createdOn = reader.text('createdOn', new Date().toISOString());
+  assignRole(world, reader.text('principalId'), role.name, reader.text('scope'), createdOn);
 }
 
 function readPlace(reader: Reader): { subscriptionId: string; resourceGroup: string; name: string } {
