@@ -77,7 +77,8 @@ const images: [host: string, repository: string, tags: string[], image: Image][]
   ['myregistry.azurecr.io', 'job', ['crash'], { exitCode: 1 }],
   ['docker.io', 'myusername/my-private-app', ['1.0.0', 'latest'], {}],
   ['docker.io', 'myusername/limited', ['1'], {}],
-  ['docker.io', 'library/nginx', ['1.27'], {}],
+  ['docker.io', 'library/nginx', ['1.27', 'latest'], {}],
+  ['docker.io', 'library/alpine', ['3.20', 'latest'], { exitCode: 0 }],
   ['ghcr.io', 'myorg/log-forwarder', ['2.0.1', 'latest'], {}],
   ['registry.mycompany.com', 'team/my-app', ['v2.0'], {}],
 ];

@@ -65,8 +65,8 @@ export function createLives(
     const found = await puller.look(image, group);
     if (!found.ok) return [name, { error: failedPullText(image, found) }] as const;
     const kind = initContainersOf(group).some(each => each.name === name) ? 'init' : 'app';
-    const command = container?.properties.command?.length ? container.properties.command : found.command;
-    return [name, runOf(command, found.exitCode, kind)] as const;
+    const command = container?.properties.command ?? [];
+    return [name, runOf({ command, image: found }, kind)] as const;
   }
 
   function pause(): void {

@@ -5,20 +5,25 @@ type Line = NonNullable<Run['lines']>[number];
 /** How long a job works whose length nobody knows. */
 const jobMs = 300;
 
+/** What is known of a container's program. */
+interface Program {
+  /** The container's own command; empty where it runs what its image does. */
+  command: readonly string[];
+  /** What the image runs, and how that ends where a label says it. */
+  image: { command: readonly string[]; exitCode: number | null };
+}
+
 /**
- * The run that follows from how an image says it ends, and else from the command: a shell's line is followed as far as
- * it echoes, sleeps, loops and exits; any other program runs on, except in an init container, which works and ends.
+ * The run that follows from a program: a shell's line is followed as far as it echoes, sleeps, loops and exits; any
+ * other runs on, except in an init container, which works and ends.
  */
-export function runOf(
-  command: readonly string[] | undefined,
-  labelled: number | null,
-  kind: 'app' | 'init',
-): Run {
-  if (labelled !== null) return { exitCode: labelled, lastsMs: jobMs };
-  return (
-    followed(command ?? []) ??
-    (kind === 'init' ? { exitCode: 0, lastsMs: jobMs } : { exitCode: null, lastsMs: 0 })
-  );
+export function runOf({ command, image }: Program, kind: 'app' | 'init'): Run {
+  const own = followed(command);
+  if (own) return own;
+  if (image.exitCode !== null) return { exitCode: image.exitCode, lastsMs: jobMs };
+  const ends: Run = { exitCode: 0, lastsMs: jobMs };
+  const otherwise = kind === 'init' ? ends : { exitCode: null };
+  return (command.length === 0 ? followed(image.command) : undefined) ?? otherwise;
 }
 
 const shells = /^(?:\/(?:usr\/)?bin\/)?(?:sh|ash|bash|dash)$/;
