@@ -1,11 +1,14 @@
 import { isAbsolute, resolve } from 'node:path';
 import { type HostTable, parseHostTable, readCa } from './hosts.ts';
 import { Secret } from './secret.ts';
+import { readTracing, type TracingSettings } from './telemetry/tracing-settings.ts';
 
 /** Everything that the environment may say, read once. Secrets stay apart as `Secret`. */
 export interface Config {
   host: string;
   port: number;
+  /** Where the metrics are served; null: nowhere. */
+  metricsPort: number | null;
   logLevel: string;
   /** Directory of the embedded store. */
   data: string;
@@ -16,6 +19,8 @@ export interface Config {
   hosts: HostTable;
   ca: string | null;
   azure: AzureSettings;
+  /** Where traces go; null: nowhere. */
+  tracing: TracingSettings | null;
 }
 
 export interface AzureSettings {
@@ -40,6 +45,7 @@ export function readConfig(env: Env = environment): Config {
   return {
     host: env.HOST || '127.0.0.1',
     port: integer(env, 'PORT', 8080, 0, 65_535),
+    metricsPort: env.METRICS_PORT ? integer(env, 'METRICS_PORT', 0, 0, 65_535) : null,
     logLevel: oneOf(env, 'LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     data: resolve(env.SLIPWAY_DATA || '.slipway'),
     policy: policy(env),
@@ -49,6 +55,7 @@ export function readConfig(env: Env = environment): Config {
     hosts: attempt('SLIPWAY_HOSTS', () => parseHostTable(env.SLIPWAY_HOSTS ?? '')),
     ca: attempt('SLIPWAY_CA', () => (env.SLIPWAY_CA ? readCa(env.SLIPWAY_CA) : null)),
     azure: azure(env),
+    tracing: attempt('OpenTelemetry', () => readTracing(env)),
   };
 }
 

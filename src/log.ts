@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { scrub } from './secret.ts';
+import { currentPlace } from './telemetry/trace.ts';
 
 export type Log = Logger;
 
@@ -23,9 +24,16 @@ export function createLog(options: { level: string; to?: NodeJS.WritableStream }
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: describe },
+      mixin: whereabouts,
     },
     sink,
   );
+}
+
+/** Which trace a line belongs to, and which deployment, wherever it is written. */
+function whereabouts(): object {
+  const { span, deployment } = currentPlace() ?? {};
+  return { ...(deployment ? { deployment } : {}), ...(span ? { trace: span.traceId } : {}) };
 }
 
 /** Errors by what they say, never by what they carry: SDK errors hold requests and answers (measured). */

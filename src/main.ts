@@ -18,6 +18,7 @@ async function main(): Promise<void> {
   const service = await startService(config, { log });
   parts.defer(() => service.close());
 
+  if (service.metricsUrl) console.log(`metrics on ${service.metricsUrl}`);
   if (service.url) console.log(`slipway listening on ${service.url}`);
   if (embedded && service.url) sayHowToUse(service.url);
   const running = parts.move();

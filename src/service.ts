@@ -15,10 +15,11 @@ import { createAdvance } from './deployments/advance.ts';
 import { createCredentialList } from './deployments/credential-list.ts';
 import { createCredentialTest } from './deployments/credential-test.ts';
 import { createDeployments } from './deployments/deployments.ts';
+import { createEvents } from './deployments/events.ts';
 import { createOptions } from './deployments/options.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
-import { createAuthenticator } from './http/auth.ts';
+import { type Authenticator, createAuthenticator } from './http/auth.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
@@ -34,10 +35,15 @@ import { createDeploymentStore } from './store/deployments.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPolicyLedger } from './store/policies.ts';
 import { createSpentTokens } from './store/spent-tokens.ts';
+import { readVitals } from './store/vitals.ts';
+import { azureServiceOf } from './telemetry/calls.ts';
+import { startTelemetry } from './telemetry/telemetry.ts';
 
 export interface Service {
   /** Where it listens: `http://HOST:PORT`; null for a worker without API. */
   url: string | null;
+  /** Where its metrics are; null where no port is set for them. */
+  metricsUrl: string | null;
   /** Reads the policy again, and makes it active for all replicas. */
   reload(): Promise<void>;
   close(): Promise<void>;
@@ -56,17 +62,22 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   await using parts = new AsyncDisposableStack();
   const log = overrides.log ?? createLog({ level: config.logLevel });
   const clock = overrides.clock ?? systemClock;
+  const telemetry = startTelemetry({ tracing: config.tracing, log });
+  parts.defer(() => telemetry.close());
+  const { tracer, metrics } = telemetry;
 
   const dispatcher = createDispatcher({ table: config.hosts, ...(config.ca ? { ca: config.ca } : {}) });
   parts.defer(() => dispatcher.destroy());
 
   let live: LivePolicy | null = null;
   const transport = createTransport({
-    dispatcher,
+    dispatcher: telemetry.watch(dispatcher, azureServiceOf),
     vaults: () => Object.values(live?.current().policy.vaults ?? {}).map(({ url }) => url),
     blob: config.policy.startsWith('https:') ? config.policy : null,
   });
-  const credential = createAzureCredential(config.azure, transport);
+  const credential = createAzureCredential(config.azure, transport, hit =>
+    metrics.lookedUp('azureTokens', hit),
+  );
   // What callers name is reached through a door of its own: no private address but by policy.
   const directory = directoryOf(config.policy);
   const outside = createDispatcher({
@@ -82,7 +93,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     roles: createRoles({ credential, transport }),
     acrToken: createRegistryToken(credential),
     registry: createRegistryClient({
-      dispatcher: outside,
+      dispatcher: telemetry.watch(outside, () => 'registry'),
       tokenHostOf: host => (live ? tokenHostFor(live.current().policy, host) : undefined),
     }),
   };
@@ -122,15 +133,26 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       policy,
       clock,
       log,
+      tracer,
+      metrics,
       tenantId,
     });
     await jobs.work(advance, { concurrency: workerConcurrency });
   }
 
   let url: string | null = null;
+  let keyAges: Authenticator['keyAges'] = () => [];
   if (config.role !== 'worker') {
     const spentTokens = createSpentTokens(database);
-    const authenticator = createAuthenticator({ policy, dispatcher, spentTokens, log, clock });
+    const authenticator = createAuthenticator({
+      policy,
+      dispatcher: telemetry.watch(dispatcher, () => 'issuer'),
+      spentTokens,
+      log,
+      clock,
+      onLookup: hit => metrics.lookedUp('callerTokens', hit),
+    });
+    keyAges = authenticator.keyAges;
     parts.defer(() => authenticator.close());
     const audit = createAuditStore(database);
     const refusals = createRefusals({ audit, clock, log });
@@ -142,6 +164,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       audit,
       refusals,
       adoption: createAdoption({ documents: azure.documents, policy, store }),
+      events: createEvents({ store, watch }),
       deployments: createDeployments({ store, watch, policy, clock }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),
@@ -156,6 +179,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       },
       policyDigest: () => policy().digest,
       publicUrl: config.publicUrl,
+      tracer,
+      metrics,
     });
     parts.defer(() => app.close());
     await app.listen({ host: config.host, port: config.port });
@@ -163,6 +188,20 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   }
 
+  let metricsUrl: string | null = null;
+  if (config.metricsPort !== null) {
+    const sources = {
+      now: clock.now,
+      store: () => readVitals(database),
+      policy: following.state,
+      azureTokens: () => credential.tokens(),
+      signingKeys: keyAges,
+    };
+    const listener = await telemetry.listen({ host: config.host, port: config.metricsPort }, sources);
+    parts.defer(() => listener.close());
+    metricsUrl = listener.url;
+  }
+
   const running = parts.move();
-  return { url, reload: following.reload, close: () => running.disposeAsync() };
+  return { url, metricsUrl, reload: following.reload, close: () => running.disposeAsync() };
 }

@@ -12,11 +12,16 @@ import { toAzureError } from './failure.ts';
  * Slipway's own identity: by a federated token file, else a client secret, else the platform's managed identity. Chosen
  * by what is set, not by trying one after another.
  */
-export function createAzureCredential(settings: AzureSettings, httpClient: HttpClient): TokenCredential {
+export function createAzureCredential(
+  settings: AzureSettings,
+  httpClient: HttpClient,
+  onLookup?: (hit: boolean) => void,
+): SteadyCredential {
   // Made anew each time: theirs keep a token until five minutes before its end, also one that Azure refuses (measured).
-  return new SteadyCredential({
+  const source: TokenCredential = {
     getToken: (scopes, options) => chooseCredential(settings, httpClient).getToken(scopes, options),
-  });
+  };
+  return new SteadyCredential(source, tokenTimeoutMs, onLookup);
 }
 
 function chooseCredential(settings: AzureSettings, httpClient: HttpClient): TokenCredential {
@@ -44,6 +49,7 @@ export function forgetRefused(transport: HttpClient, credential: TokenCredential
 
 interface Entry {
   token: string;
+  obtainedAt: number;
   expiresAt: number;
   /** From when on a new one is asked for. */
   refreshAt: number;
@@ -62,12 +68,18 @@ const marginMs = 5_000;
 export class SteadyCredential implements TokenCredential {
   readonly #source: TokenCredential;
   readonly #timeoutMs: number;
+  readonly #onLookup: (hit: boolean) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #asking = new Map<string, Promise<Entry>>();
 
-  constructor(source: TokenCredential, timeoutMs = tokenTimeoutMs) {
+  constructor(
+    source: TokenCredential,
+    timeoutMs = tokenTimeoutMs,
+    onLookup: (hit: boolean) => void = () => {},
+  ) {
     this.#source = source;
     this.#timeoutMs = timeoutMs;
+    this.#onLookup = onLookup;
   }
 
   async getToken(scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> {
@@ -82,11 +94,22 @@ export class SteadyCredential implements TokenCredential {
     for (const [key, entry] of this.#entries) if (entry.token === token) this.#entries.delete(key);
   }
 
+  /** The tokens that are kept, by what they are for; never the tokens. */
+  tokens(): { scope: string; obtainedAt: Date; expiresAt: Date }[] {
+    return [...this.#entries].map(([scope, { obtainedAt, expiresAt }]) => ({
+      scope: scope.trim(),
+      obtainedAt: new Date(obtainedAt),
+      expiresAt: new Date(expiresAt),
+    }));
+  }
+
   async #entry(scopes: string | string[], options: GetTokenOptions | undefined): Promise<Entry> {
     const key = [...[scopes].flat(), options?.claims ?? '', options?.tenantId ?? ''].join(' ');
     const kept = this.#entries.get(key);
     const now = Date.now();
-    if (kept && now < kept.refreshAt) return kept;
+    const isKept = kept !== undefined && now < kept.refreshAt;
+    this.#onLookup(isKept);
+    if (isKept) return kept;
     const asked = this.#ask(key, scopes, options);
     if (!kept || now >= kept.expiresAt - marginMs) return asked;
     const early = asked.catch(() => {
@@ -116,7 +139,12 @@ export class SteadyCredential implements TokenCredential {
       if (!found) throw new Error('the identity endpoint gave no token');
       const { token, expiresOnTimestamp: expiresAt } = found;
       const now = Date.now();
-      const entry = { token, expiresAt, refreshAt: now + (expiresAt - now) * (0.45 + Math.random() * 0.1) };
+      const entry = {
+        token,
+        obtainedAt: now,
+        expiresAt,
+        refreshAt: now + (expiresAt - now) * (0.45 + Math.random() * 0.1),
+      };
       this.#entries.set(key, entry);
       return entry;
     } catch (error) {

@@ -4,6 +4,8 @@ import type { Status } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { DeploymentRow, DeploymentStore } from '../store/deployments.ts';
 import { type Claim, ClaimLost } from '../store/jobs.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracer } from '../telemetry/trace.ts';
 import { explain } from './explain.ts';
 import { failure } from './failure.ts';
 import { fail, goOn, type Move, stay } from './move.ts';
@@ -16,6 +18,7 @@ import { resolve } from './stages/resolve.ts';
 import type { Stage, StageParts } from './stages/stage.ts';
 import { submit } from './stages/submit.ts';
 import { mayMove } from './states.ts';
+import { watchMove } from './watch-move.ts';
 
 const begin: Stage = async () => goOn('Resolving');
 
@@ -41,26 +44,40 @@ const longestStageMs = 60_000;
 interface AdvanceParts extends StageParts {
   store: DeploymentStore;
   log: Log;
+  tracer: Tracer;
+  metrics: Metrics;
 }
 
 /** Makes one move of one deployment: runs the stage of its status and saves what came of it, fenced by the claim. */
 export function createAdvance(parts: AdvanceParts): (claim: Claim) => Promise<void> {
-  const { store, log } = parts;
+  const { store } = parts;
   return async claim => {
     const row = await store.load(claim.deployment);
     const stage = row ? stageOf(row) : undefined;
     if (!row || !stage) return store.drop(claim, row);
-    const move = await attempt(row, stage, parts, claim.signal);
-    if (!mayMove(row.status, move.to))
-      throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
-    try {
-      await store.settle(claim, row, { ...move, now: parts.clock.now() });
-    } catch (error) {
-      // Another worker owns the deployment now and makes this move itself.
-      if (!(error instanceof ClaimLost)) throw error;
-      log.warn({ deployment: row.id }, 'the claim was lost; nothing is written');
-    }
+    return watchMove(row, parts, () => make(row, stage, claim, parts));
   };
+}
+
+/** The move that was saved; null where it was not for this worker to make. */
+async function make(
+  row: DeploymentRow,
+  stage: Stage,
+  claim: Claim,
+  parts: AdvanceParts,
+): Promise<Move | null> {
+  const move = await attempt(row, stage, parts, claim.signal);
+  if (!mayMove(row.status, move.to))
+    throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
+  try {
+    await parts.store.settle(claim, row, { ...move, now: parts.clock.now() });
+    return move;
+  } catch (error) {
+    // Another worker owns the deployment now and makes this move itself.
+    if (!(error instanceof ClaimLost)) throw error;
+    parts.log.warn({ deployment: row.id }, 'the claim was lost; nothing is written');
+    return null;
+  }
 }
 
 async function attempt(

@@ -4,19 +4,30 @@ import type { Adoption } from '../deployments/adopt.ts';
 import type { ListCredentials } from '../deployments/credential-list.ts';
 import type { TestCredential } from '../deployments/credential-test.ts';
 import type { Deployments } from '../deployments/deployments.ts';
+import type { Events } from '../deployments/events.ts';
 import type { OptionsOf } from '../deployments/options.ts';
 import type { Log } from '../log.ts';
 import { AdoptionRequest } from '../schemas/adoption.ts';
 import { AuditPage, AuditRecord } from '../schemas/audit.ts';
 import { Credential, CredentialList } from '../schemas/credential.ts';
 import { CredentialTest, CredentialTestRequest } from '../schemas/credential-test.ts';
-import { Deployment, DeploymentPage, Event, EventPage, Operation } from '../schemas/deployment.ts';
+import {
+  Deployment,
+  DeploymentPage,
+  Event,
+  EventPage,
+  Operation,
+  TeamEvent,
+  TeamEventPage,
+} from '../schemas/deployment.ts';
 import { Failure } from '../schemas/failure.ts';
 import { Options } from '../schemas/options.ts';
 import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import type { AuditStore } from '../store/audit.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { createTracer, type Tracer } from '../telemetry/trace.ts';
 import { requireSignIn } from './access.ts';
 import { registerAdoption } from './adoption.ts';
 import { registerAudit } from './audit.ts';
@@ -24,6 +35,8 @@ import type { Authenticator } from './auth.ts';
 import { registerCredentials } from './credentials.ts';
 import { registerDeployments } from './deployments.ts';
 import { openDocs, registerDocs } from './docs.ts';
+import { createEventStreams } from './event-stream.ts';
+import { registerEvents } from './events.ts';
 import { type Readiness, registerHealth } from './health.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
@@ -32,6 +45,7 @@ import { meetError, rawProblem, registerProblems } from './problems.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
+import { deploymentOf, registerTelemetry } from './telemetry.ts';
 import { formatSchemaErrors, schemaController } from './validation.ts';
 
 export interface AppParts {
@@ -39,6 +53,7 @@ export interface AppParts {
   authenticator: Pick<Authenticator, 'authenticate'>;
   rateLimits: RateLimits;
   deployments: Deployments;
+  events: Events;
   adoption: Adoption;
   optionsOf: OptionsOf;
   listCredentials: ListCredentials;
@@ -48,6 +63,8 @@ export interface AppParts {
   readiness: Readiness;
   policyDigest(): string;
   publicUrl: string | null;
+  tracer?: Tracer;
+  metrics?: Metrics;
 }
 
 /** The whole HTTP layer: public scope (health, docs), then what needs a token. Nothing here knows Azure or SQL. */
@@ -75,6 +92,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     frameworkErrors: meetError,
   });
 
+  registerTelemetry(app, parts.tracer ?? createTracer(), parts.metrics ?? createMetrics());
   registerManners(app, parts.log);
   registerMethods(app);
   registerProblems(app);
@@ -89,6 +107,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     Operation,
     Event,
     EventPage,
+    TeamEvent,
+    TeamEventPage,
     Problem,
     Me,
     AdoptionRequest,
@@ -109,6 +129,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerHealth(app, parts.readiness);
     registerDeployments(app, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
+    registerEvents(app, parts.events, createEventStreams(app));
     registerOptions(app, parts.optionsOf);
     registerCredentials(app, parts.listCredentials, parts.testCredential);
     registerAdoption(app, parts.adoption, parts.deployments);
@@ -136,6 +157,8 @@ function registerManners(app: FastifyInstance, log: Log): void {
     log.info(
       {
         request: request.id,
+        trace: request.span?.traceId,
+        deployment: deploymentOf(request, reply) ?? undefined,
         method,
         route: routeOptions.url ?? null,
         status: reply.statusCode,

@@ -18,6 +18,8 @@ export interface Authenticator {
   authenticate(authorization: string | undefined, asked?: { change: boolean }): Promise<Caller>;
   /** Whether the signing keys of every issuer that was there at the start have been read, and not too long ago. */
   ready(): Promise<boolean>;
+  /** When the keys of each issuer were read last. */
+  keyAges(): { issuer: string; loadedAt: Date | null }[];
   close(): void;
 }
 
@@ -27,6 +29,8 @@ interface AuthenticatorParts {
   spentTokens: SpentTokens;
   log: Log;
   clock: Clock;
+  /** Told of every look for a token that was verified a moment ago. */
+  onLookup?: (hit: boolean) => void;
 }
 
 /** Remembers, for all replicas, which tokens have made their one change. */
@@ -94,6 +98,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       await Promise.all(states.filter(state => !state.fresh()).map(state => state.load()));
       return states.every(state => state.fresh());
     },
+    keyAges: () => [...keys].map(([issuer, state]) => ({ issuer, loadedAt: state.loadedAt() })),
     close() {
       for (const state of keys.values()) state.close();
     },
@@ -104,7 +109,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const key = hash(token);
     const known = cache.get(key);
     const now = clock.now().getTime();
-    if (known && known.digest === loaded.digest && now < known.until) return known;
+    const isKept = known?.digest === loaded.digest && now < known.until;
+    parts.onLookup?.(isKept);
+    if (isKept) return known;
     const verified = await verify(token, loaded);
     if (cache.size >= cachedTokens) cache.clear();
     const until = Math.min(now + cachedMs, verified.caller.expiresAt * 1000);

@@ -11,6 +11,8 @@ export interface SigningKeys {
   load(): Promise<void>;
   /** Whether they have been read, and not too long ago. */
   fresh(): boolean;
+  /** When they were read last; null: never. */
+  loadedAt(): Date | null;
   close(): void;
 }
 
@@ -79,7 +81,8 @@ export function createSigningKeys(
     if (!within(loadedAt, reloadMs)) void load();
   }, lookMs);
   timer.unref();
-  return { resolve, load, fresh, close: () => clearInterval(timer) };
+  const lastLoad = () => (loadedAt === null ? null : new Date(loadedAt));
+  return { resolve, load, fresh, loadedAt: lastLoad, close: () => clearInterval(timer) };
 }
 
 /** Entra ID has its keys in one place; any other issuer says where, in its discovery document. */
