@@ -28,6 +28,7 @@ import { type LivePolicy, startLivePolicy } from './policy/live.ts';
 import { directoryOf, gateFor, tokenHostFor } from './policy/registry-gates.ts';
 import { createRemoteSource, openFileSource } from './policy/source.ts';
 import { createRegistryClient } from './registry/client.ts';
+import { createRegistryMemory } from './registry/memory.ts';
 import { createAuditStore } from './store/audit.ts';
 import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
@@ -86,6 +87,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     gateOf: host => (live ? gateFor(live.current().policy, host, directory) : {}),
   });
   parts.defer(() => outside.destroy());
+  const memory = createRegistryMemory(clock);
+  parts.defer(() => memory.close());
   const azure = {
     vault: createVault({ credential, transport }),
     containerGroups: createContainerGroups({ credential, transport }),
@@ -94,6 +97,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     acrToken: createRegistryToken(credential),
     registry: createRegistryClient({
       dispatcher: telemetry.watch(outside, () => 'registry'),
+      memory,
       tokenHostOf: host => (live ? tokenHostFor(live.current().policy, host) : undefined),
     }),
   };

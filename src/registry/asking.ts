@@ -25,7 +25,7 @@ export interface RegistryAnswer {
 interface Question {
   method: 'GET' | 'HEAD' | 'POST';
   url: string;
-  step: RegistryProblem['step'];
+  step: RegistryProblem['step'] | 'tags';
   authorization?: Authorization | null;
   accept?: string;
   form?: URLSearchParams;
@@ -33,8 +33,9 @@ interface Question {
 }
 
 export const defaultTimeoutMs = 5_000;
-const longestManifest = 4 * 1024 * 1024;
-const longestBody = 64 * 1024;
+/** Of anything that a registry answers. */
+export const longestBody = 64 * 1024;
+export const tooLong = 'ANSWER_TOO_LONG';
 
 /**
  * Asks once: no redirect is followed, so that no credential goes along with one; time and size are bounded. Throws
@@ -51,12 +52,7 @@ export async function ask(conversation: Conversation, question: Question): Promi
       headers: headersOf(question),
       body: question.form?.toString() ?? null,
     });
-    const mayBeLong = question.step === 'manifest' && statusCode === 200;
-    return {
-      status: statusCode,
-      headers,
-      body: await readBody(body, mayBeLong ? longestManifest : longestBody),
-    };
+    return { status: statusCode, headers, body: await readBody(body) };
   } catch (error) {
     // The stage itself was given up: that is not the registry's doing.
     if (signal?.aborted) throw error;
@@ -77,13 +73,13 @@ function headersOf({ authorization, accept, form }: Question): Record<string, st
   };
 }
 
-async function readBody(body: AsyncIterable<Buffer>, longest: number): Promise<Buffer> {
+async function readBody(body: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     // Leaving the loop destroys the stream, and the connection with it.
-    if (size > longest) throw Object.assign(new Error('the answer is too long'), { code: 'ANSWER_TOO_LONG' });
+    if (size > longestBody) throw Object.assign(new Error('the answer is too long'), { code: tooLong });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -1,11 +1,13 @@
 import type { Dispatcher } from 'undici';
 import { canonicalRegistry } from '../hosts.ts';
-import { ask, type Conversation, defaultTimeoutMs, type RegistryAnswer } from './asking.ts';
+import { ask, type Conversation, defaultTimeoutMs, type RegistryAnswer, tooLong } from './asking.ts';
 import { parseChallenges } from './challenge.ts';
-import { type Authorization, basicAuthorization, type RegistryCredential } from './credential.ts';
-import { examine, type Platform } from './manifest.ts';
+import { type Authorization, basicAuthorization, ownCopy, type RegistryCredential } from './credential.ts';
+import { digestIn, examine, hub, type Platform } from './manifest.ts';
+import type { Issued, RegistryMemory } from './memory.ts';
 import { PullProblem, problemOf, type RegistryProblem } from './problem.ts';
 import type { ImageReference } from './reference.ts';
+import { nearestTags } from './tags.ts';
 import { requestToken } from './token.ts';
 
 export type { RegistryCredential } from './credential.ts';
@@ -37,30 +39,57 @@ export const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ];
 
-/** `timeoutMs` bounds each request, body and all. Who gives the dispatcher says which addresses may be reached. */
-export function createRegistryClient({
-  dispatcher,
-  timeoutMs = defaultTimeoutMs,
-  tokenHostOf = () => undefined,
-}: {
+interface ClientOptions {
+  /** Who gives it says which addresses may be reached. */
   dispatcher: Dispatcher;
+  /** Bounds each request, body and all. */
   timeoutMs?: number;
   /** The host from which a registry's tokens may come beside itself and what everybody knows. */
   tokenHostOf?: (registry: string) => string | undefined;
-}): RegistryClient {
+  /** What is learned for those who do not ask for the fresh. */
+  memory?: RegistryMemory;
+}
+
+export function createRegistryClient(options: ClientOptions): RegistryClient {
   return {
     async resolve(request) {
-      using kept = new DisposableStack();
-      try {
-        const host = apiHost(request.reference.domain);
-        const tokenHost = tokenHostOf(host);
-        return await pull({ host, tokenHost, request, dispatcher, timeoutMs, kept });
-      } catch (error) {
-        if (error instanceof PullProblem) return { ok: false, problem: error.problem };
-        throw error;
-      }
+      const host = apiHost(request.reference.domain);
+      const { memory } = options;
+      if (!memory || request.fresh) return converse(host, request, options, null);
+      // Who waits may go; what is under way is for all who ask the same.
+      const { signal, ...shared } = request;
+      const flight = memory.share(host, request, () => converse(host, shared, options, memory));
+      return signal ? unless(signal, flight) : flight;
     },
   };
+}
+
+async function converse(
+  host: string,
+  request: PullRequest,
+  { dispatcher, timeoutMs = defaultTimeoutMs, tokenHostOf }: ClientOptions,
+  memory: RegistryMemory | null,
+): Promise<Pull> {
+  using kept = new DisposableStack();
+  const credential = ownCopy(request.credential, kept);
+  const own = { ...request, credential };
+  try {
+    return await pull(
+      { host, tokenHost: tokenHostOf?.(host), request: own, dispatcher, timeoutMs, kept },
+      memory,
+    );
+  } catch (error) {
+    if (error instanceof PullProblem) return { ok: false, problem: error.problem };
+    throw error;
+  }
+}
+
+function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  const { promise: given, reject } = Promise.withResolvers<never>();
+  const give = () => reject(signal.reason);
+  if (signal.aborted) give();
+  signal.addEventListener('abort', give);
+  return Promise.race([promise, given]).finally(() => signal.removeEventListener('abort', give));
 }
 
 /** Docker Hub's API answers under a name of its own. Otherwise the host as a URL spells it, so that realms compare. */
@@ -70,17 +99,62 @@ export function apiHost(domain: string): string {
   return URL.canParse(url) ? new URL(url).host : domain.toLowerCase();
 }
 
-async function pull(conversation: Conversation): Promise<Pull> {
-  const first = await askManifest('HEAD', conversation, null);
-  const authorization = first.status === 401 ? await signIn(first, conversation) : null;
-  const head = authorization ? await askManifest('HEAD', conversation, authorization) : first;
-  // The error's code is in a body, which HEAD has none of; and not every server knows HEAD.
-  const answer = head.status === 200 ? head : await askManifest('GET', conversation, authorization);
-  const signedIn = authorization !== null && conversation.request.credential !== null;
-  if (answer.status !== 200) throw problemOf(answer, conversation.host, signedIn, 'manifest');
+async function pull(conversation: Conversation, memory: RegistryMemory | null): Promise<Pull> {
+  const { host, request } = conversation;
+  const known = memory?.authorizationFor(host, request, conversation.kept) ?? null;
+  const first = await askManifest('HEAD', conversation, known);
+  if (first.status === 401 && known) {
+    memory?.forgetAuthorization(host, request);
+    return pull(conversation, memory);
+  }
+  const issued = first.status === 401 ? await signIn(first, conversation) : null;
+  const authorization = known ?? issued?.authorization ?? null;
+  const signedIn = authorization !== null && request.credential !== null;
+  const answer = await settle(first, issued !== null, conversation, authorization);
+  if (answer.status !== 200) throw await refusal(answer, signedIn, conversation, authorization);
+  if (issued) memory?.keepAuthorization(host, request, issued);
+
+  const announced = digestIn(answer);
+  const before = announced === undefined ? null : memory?.found(host, request, announced);
+  if (before && (request.reference.digest ?? announced) === announced) return before;
   const read = async () =>
     answer.body.length > 0 ? answer : await askManifest('GET', conversation, authorization);
-  return examine({ answer, read, signedIn, authorization }, conversation);
+  const found = await examine({ answer, read, signedIn, authorization }, conversation);
+  if (found.ok) memory?.keepFound(host, request, found);
+  return found;
+}
+
+/** The answer that counts. An error's code is in a body, which HEAD has none of; and not every server knows HEAD. */
+async function settle(
+  first: RegistryAnswer,
+  signedInNow: boolean,
+  conversation: Conversation,
+  authorization: Authorization | null,
+): Promise<RegistryAnswer> {
+  const ask = (method: 'HEAD' | 'GET') => askManifest(method, conversation, authorization);
+  if (!signedInNow) return first.status === 200 ? first : ask('GET');
+  if (conversation.host !== hub) {
+    try {
+      return await ask('GET');
+    } catch (error) {
+      if (!(error instanceof PullProblem) || error.problem.networkCode !== tooLong) throw error;
+    }
+  }
+  const head = await ask('HEAD');
+  return head.status === 200 ? head : ask('GET');
+}
+
+async function refusal(
+  answer: RegistryAnswer,
+  signedIn: boolean,
+  conversation: Conversation,
+  authorization: Authorization | null,
+): Promise<PullProblem> {
+  const found = problemOf(answer, conversation.host, signedIn, 'manifest');
+  const { digest } = conversation.request.reference;
+  if (answer.status !== 404 || digest !== null || found.problem.notARegistry) return found;
+  const nearest = await nearestTags(conversation, authorization);
+  return nearest.length > 0 ? new PullProblem({ ...found.problem, nearestTags: nearest }) : found;
 }
 
 function askManifest(
@@ -100,12 +174,12 @@ function askManifest(
 }
 
 /** The header for the second try, by the challenge: Bearer before Basic; null where there is no way. */
-async function signIn(answer: RegistryAnswer, conversation: Conversation): Promise<Authorization | null> {
+async function signIn(answer: RegistryAnswer, conversation: Conversation): Promise<Issued | null> {
   const challenges = parseChallenges(answer.headers['www-authenticate']);
   const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
   if (bearer) return requestToken(bearer.parameters, conversation);
   const { credential } = conversation.request;
   const basic = challenges.some(({ scheme }) => scheme === 'basic');
   if (!basic || !credential || !('username' in credential)) return null;
-  return basicAuthorization(credential, conversation.kept);
+  return { authorization: basicAuthorization(credential, conversation.kept), lifeMs: null };
 }

@@ -19,3 +19,15 @@ export function basicAuthorization(
   const pair = Buffer.from(`${username}:${password.reveal()}`).toString('base64');
   return { scheme: 'Basic', value: kept.use(new Secret(pair)) };
 }
+
+/** The same credential, whose secrets live as long as `kept`, whatever becomes of the original. */
+export function ownCopy(
+  credential: RegistryCredential | null,
+  kept: DisposableStack,
+): RegistryCredential | null {
+  if (!credential) return null;
+  const copy = (secret: Secret) => kept.use(new Secret(secret.reveal()));
+  return 'username' in credential
+    ? { ...credential, password: copy(credential.password) }
+    : { ...credential, entraToken: copy(credential.entraToken) };
+}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Conversation, RegistryAnswer } from './asking.ts';
+import { type Conversation, longestBody, type RegistryAnswer } from './asking.ts';
 import type { Pull } from './client.ts';
 import { readPlatform } from './config.ts';
 import type { Authorization } from './credential.ts';
@@ -22,7 +22,9 @@ const singleTypes = new Set([
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ]);
-const hub = 'registry-1.docker.io';
+export const hub = 'registry-1.docker.io';
+/** What the specification asks registries to take. */
+const longestManifest = 4 * 1024 * 1024;
 
 /** Takes from a manifest its digest, and sees that it is for the platform. */
 export async function examine(found: Found, conversation: Conversation): Promise<Pull> {
@@ -31,7 +33,8 @@ export async function examine(found: Found, conversation: Conversation): Promise
   const asked = conversation.request.reference.digest ?? announced;
   const mediaType = mediaTypeOf(found.answer);
   // Docker Hub counts a GET as a pull, and HEAD not (documented): what HEAD tells has to do.
-  if (host === hub && singleTypes.has(mediaType) && announced !== undefined && announced === asked)
+  const told = (host === hub && singleTypes.has(mediaType)) || isLong(found.answer);
+  if (told && announced !== undefined && announced === asked)
     return { ok: true, digest: announced, mediaType, platformDigest: null };
 
   const answer = await found.read();
@@ -58,8 +61,14 @@ const isDigest = (value: unknown): value is string =>
   typeof value === 'string' &&
   /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/.test(value);
 
+/** By HEAD's own word it is more than is read of any answer. */
+function isLong({ headers, body }: RegistryAnswer): boolean {
+  const length = Number(headers['content-length']);
+  return body.length === 0 && length > longestBody && length <= longestManifest;
+}
+
 /** The registry's word for it, if that is a digest: it goes into the reference that Azure is given. */
-const digestIn = ({ headers }: RegistryAnswer) => {
+export const digestIn = ({ headers }: RegistryAnswer) => {
   const header = headers['docker-content-digest'];
   return isDigest(header) ? header : undefined;
 };

@@ -27,6 +27,8 @@ export interface RegistryProblem {
   notARegistry?: boolean;
   /** What the image is built for instead. */
   platforms?: string[];
+  /** The tags that are most like the missing one. */
+  nearestTags?: string[];
 }
 
 /** Ends a conversation; caught once, in `createRegistryClient`. */

@@ -1,6 +1,7 @@
 import { Secret } from '../secret.ts';
 import { ask, type Conversation } from './asking.ts';
-import { type Authorization, basicAuthorization, type RegistryCredential } from './credential.ts';
+import { basicAuthorization, type RegistryCredential } from './credential.ts';
+import type { Issued } from './memory.ts';
 import { PullProblem, plain, problemOf, readJson } from './problem.ts';
 
 /** Registries whose tokens come from another host of theirs, unless policy names one. A realm anywhere else gets neither credential nor request. */
@@ -19,7 +20,7 @@ interface Place {
 export async function requestToken(
   challenge: Record<string, string>,
   conversation: Conversation,
-): Promise<Authorization> {
+): Promise<Issued> {
   const { reference, credential } = conversation.request;
   const realm = trustedRealm(challenge.realm, conversation);
   const place = {
@@ -27,18 +28,24 @@ export async function requestToken(
     service: challenge.service || realm.host,
     scope: challenge.scope || `repository:${reference.path}:pull`,
   };
-  const value =
-    credential && 'entraToken' in credential
-      ? await exchange(place, credential, conversation)
-      : await fetchToken(place, credential, conversation);
-  return { scheme: 'Bearer', value };
+  return credential && 'entraToken' in credential
+    ? await exchange(place, credential, conversation)
+    : await fetchToken(place, credential, conversation);
+}
+
+function issued(value: Secret, answer: Record<string, unknown> | null): Issued {
+  const seconds = answer?.expires_in;
+  return {
+    authorization: { scheme: 'Bearer', value },
+    lifeMs: typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1_000 : null,
+  };
 }
 
 async function fetchToken(
   { realm, service, scope }: Place,
   credential: Extract<RegistryCredential, { username: string }> | null,
   conversation: Conversation,
-): Promise<Secret> {
+): Promise<Issued> {
   const url = new URL(realm);
   url.searchParams.set('service', service);
   url.searchParams.set('scope', scope);
@@ -47,7 +54,7 @@ async function fetchToken(
   const signedIn = credential !== null;
   if (answer.status !== 200) throw problemOf(answer, realm.host, signedIn, 'token');
   const found = readJson(answer);
-  return keepToken(found?.token ?? found?.access_token, 'token', realm.host, conversation);
+  return issued(keepToken(found?.token ?? found?.access_token, 'token', realm.host, conversation), found);
 }
 
 /** The realm comes from the registry, which may be anybody's: it must be https, and on a host that goes with the registry. */
@@ -77,7 +84,7 @@ async function exchange(
   { service, scope }: Place,
   { entraToken, tenantId }: Extract<RegistryCredential, { entraToken: unknown }>,
   conversation: Conversation,
-): Promise<Secret> {
+): Promise<Issued> {
   const { host } = conversation;
   if (!isAzureRegistry(host)) throw new PullProblem({ step: 'exchange', host, signedIn: false });
   const post = async (path: string, step: 'exchange' | 'token', fields: Record<string, string>) => {
@@ -99,7 +106,7 @@ async function exchange(
     scope,
     refresh_token: refreshToken.reveal(),
   });
-  return keepToken(second?.access_token, 'token', host, conversation);
+  return issued(keepToken(second?.access_token, 'token', host, conversation), second);
 }
 
 /** Nothing that could break out of a header is taken for a token. */
