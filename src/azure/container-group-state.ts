@@ -1,4 +1,5 @@
 import type { ContainerGroup, Event as SdkEvent } from '@azure/arm-containerinstance';
+import { readErrorBody } from './error-body.ts';
 import { tellable } from './failure.ts';
 
 export interface AciEvent {
@@ -111,17 +112,18 @@ function instant(value: Date | string | undefined): string | undefined {
 /** The body of an operation, as Resource Manager answers it; the newest has a status and nothing more (recorded traffic). */
 interface OperationBody {
   status?: string;
-  error?: { code?: string; message?: string } | null;
+  error?: unknown;
   properties?: { events?: RawEvent[] | null } | null;
 }
 
 /** Null where the answer is none of an operation's. */
 export function operationStateOf(body: OperationBody | null): OperationState | null {
   if (typeof body?.status !== 'string') return null;
-  const { status, error, properties } = body;
+  const { status, properties } = body;
+  const error = readErrorBody(body.error);
   return {
     status,
     events: (properties?.events ?? []).map(eventOf),
-    ...(error ? { error: { code: error.code ?? '', message: tellable(error.message ?? '') } } : {}),
+    ...(error ? { error: { code: error.code ?? '', message: tellable(error.message) } } : {}),
   };
 }

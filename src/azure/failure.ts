@@ -1,5 +1,6 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { scrub } from '../secret.ts';
+import { readErrorBody } from './error-body.ts';
 
 export type AzureService = 'vault' | 'arm' | 'identity' | 'storage';
 
@@ -86,13 +87,13 @@ export function toAzureError(
       code: 'UnreadableAnswer',
       message: `the answer, ${statusCode}, could not be read`,
     });
-  const told = errorIn(body) ?? errorIn(details);
+  const told = readErrorBody(body) ?? readErrorBody(details) ?? readErrorBody(response?.bodyAsText);
   const own = text(errorResponse?.errorDescription) ?? (response ? null : text(message));
   return new AzureError({
     ...facts,
     status: statusCode,
     code: codeOf(told?.code ?? code ?? errorResponse?.error),
-    message: text(told?.message) ?? own ?? silence(statusCode),
+    message: text(told?.message) ?? own ?? plainText(kind, response) ?? silence(statusCode),
   });
 }
 
@@ -111,7 +112,7 @@ interface Shape {
   code?: unknown;
   message?: unknown;
   details?: unknown;
-  response?: { headers?: { get?: (name: string) => string | undefined } };
+  response?: { headers?: { get?: (name: string) => string | undefined }; bodyAsText?: string | null };
   /** Entra's. */
   errorResponse?: { error?: unknown; errorDescription?: unknown };
 }
@@ -121,9 +122,10 @@ const text = (value: unknown) => (typeof value === 'string' && value !== '' ? va
 const silence = (status: number | null) =>
   status === null ? 'no answer' : `answered ${status}, without a reason`;
 
-function errorIn(body: unknown): { code?: unknown; message?: unknown } | null {
-  if (typeof body !== 'object' || body === null || !('error' in body)) return null;
-  return typeof body.error === 'object' ? body.error : null;
+/** What stands in front of Resource Manager answers in words; a vault's words might be a secret. */
+function plainText(kind: AzureService, response: Shape['response']): string | null {
+  const said = response?.bodyAsText?.trim() ?? '';
+  return kind === 'arm' && !/^[<{[]/.test(said) ? text(said) : null;
 }
 
 function codeOf(value: unknown): string | null {

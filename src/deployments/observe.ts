@@ -55,7 +55,7 @@ function failedStart(group: ContainerGroupState): (Observation & { kind: 'startF
 }
 
 const isFailure = ({ name, message }: AciEvent) =>
-  /^failed/i.test(name) || (/^back-?off$/i.test(name) && /pulling image/i.test(message));
+  /^(?:failed|unhealthy$)/i.test(name) || (/^back-?off$/i.test(name) && /pulling image/i.test(message));
 
 /** Its events may be missing (recorded traffic). */
 function failureOfState({ detailStatus = '' }: Container): AciEvent[] {

@@ -41,7 +41,8 @@ export function imageOf({ image }: Pick<Vector, 'image'>): {
   if (!parsed.ok)
     return { host: 'contoso.azurecr.io', repository: 'app', image: 'contoso.azurecr.io/app:v1' };
   const { domain, path, tag } = parsed.reference;
-  const host = domain.toLowerCase();
+  // The emulator's registries answer at one port.
+  const host = domain.toLowerCase().replace(/:\d+$/, '');
   return { host, repository: path, image: `${host}/${path}:${tag ?? 'latest'}` };
 }
 

@@ -8,7 +8,7 @@ const inaccessible = any(coded('InaccessibleImage'), quotes(/is not accessible\.
 const imageIs =
   (isUppercase: boolean) =>
   ({ said, image = '' }: Signs) => {
-    const parsed = parseReference(/The image '([^']+)'/.exec(said)?.[1] ?? image);
+    const parsed = parseReference(/The image '([^']+)'/i.exec(said)?.[1] ?? image);
     return !parsed.ok && (parsed.reason === 'UPPERCASE') === isUppercase;
   };
 
@@ -146,7 +146,9 @@ const limits: readonly Rule[] = [
       from('arm'),
       any(
         status(429),
-        coded('TooManyRequests', 'SubscriptionRequestsThrottled', 'OperationNotAllowedThrottled'),
+        coded('SubscriptionRequestsThrottled', 'OperationNotAllowedThrottled'),
+        // Registries say the same word.
+        all(coded('TooManyRequests'), not(quotes(/toomanyrequests: |\bpull/))),
       ),
     ),
   },

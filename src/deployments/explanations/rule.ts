@@ -14,21 +14,23 @@ export type Condition = (signs: Signs) => boolean;
 /** A sign that does not prove its cause. */
 export const uncertain = { confidence: 'low' } as const;
 
-/** In what was said, images and addresses left out. */
-export const says =
-  (pattern: RegExp): Condition =>
-  ({ text }) =>
-    pattern.test(text);
+const anyCase = ({ source }: RegExp) => new RegExp(source, 'i');
 
-/** In what was said, word for word. */
-export const quotes =
-  (pattern: RegExp): Condition =>
-  ({ said }) =>
-    pattern.test(said);
+/** In what was said, in any case, images and addresses left out. */
+export const says = (pattern: RegExp): Condition => {
+  const words = anyCase(pattern);
+  return ({ text }) => words.test(text);
+};
+
+/** In what was said, in any case, names and all. */
+export const quotes = (pattern: RegExp): Condition => {
+  const words = anyCase(pattern);
+  return ({ said }) => words.test(said);
+};
 
 /** By the code of the answer, or by one of the codes that its text wraps: `'X':'...'`, `Code="X"`, `(X) ...`. */
 export const coded = (...codes: string[]): Condition => {
-  const word = new RegExp(`(?<![A-Za-z])(?:${codes.join('|')})(?![A-Za-z])`);
+  const word = new RegExp(`(?<![A-Za-z])(?:${codes.join('|')})(?![A-Za-z])`, 'i');
   return ({ code, said }) => word.test(code) || word.test(said);
 };
 

@@ -1,13 +1,10 @@
-import type { ContainerGroupState } from '../../azure/container-groups.ts';
-import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
-import { type ExplainContext, explain } from '../explain.ts';
+import { explainGroup } from '../explain-group.ts';
 import { failure } from '../failure.ts';
 import { fail, type Move, type Patch, settle, stay } from '../move.ts';
 import { passes, stillThere } from '../not-now.ts';
-import { everyContainer, newEvents, type Observation, observe, viewOf } from '../observe.ts';
-import { imagePointer } from '../spec.ts';
+import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
 import { isOurs } from './resolve.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
 
@@ -36,9 +33,9 @@ export const follow: Stage = async (row, parts, signal) => {
         return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
       return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor: null }, events);
     default: {
-      const failure = await explainObservation(observation, group, row, parts, signal);
+      const failure = await explainGroup(observation, group, row, parts, signal);
       const again = passes(failure) && mayRunAgain(observation, row);
-      if (again && now < row.deadlineAt)
+      if (again && now < lastTryAt(observation, row))
         return tryAgain(failure, observation.kind, row, patch, events, parts, signal);
       return stay(row.status, 0, { ...patch, failure: again ? stillThere(failure, row) : failure }, events);
     }
@@ -49,7 +46,11 @@ export const follow: Stage = async (row, parts, signal) => {
 const mayRunAgain = ({ kind }: Observation, { status, spec }: DeploymentRow) =>
   status === 'Provisioning' && (kind !== 'crashed' || spec.restartPolicy !== 'Never');
 
-const secondTryInMs = 15_000;
+/** Room in a region is not back at once. */
+const secondTryInMs = 60_000;
+
+const lastTryAt = ({ kind }: Observation, { deadlineAt }: DeploymentRow) =>
+  kind === 'provisioningFailed' ? new Date(deadlineAt.getTime() - secondTryInMs) : deadlineAt;
 
 /**
  * A platform fault that passes. Azure itself pulls again; what it has given up on is put again, once it is gone: not where
@@ -153,137 +154,4 @@ function timedOut(row: DeploymentRow): Failure {
       ],
     },
   );
-}
-
-async function explainObservation(
-  observation: Exclude<Observation, { kind: 'moving' | 'running' | 'completed' }>,
-  group: ContainerGroupState,
-  row: DeploymentRow,
-  parts: StageParts,
-  signal: AbortSignal,
-): Promise<Failure> {
-  switch (observation.kind) {
-    case 'startFailed': {
-      const { container, events } = observation;
-      const seen = events.map(({ name, message }) => ({
-        name,
-        message,
-        ...(container?.state ? { state: container.state } : {}),
-      }));
-      return (
-        clearest(seen, message => contextOf(row, container?.name ?? containerIn(row, message))) ??
-        explain({ kind: 'text', text: seen.at(-1)?.message ?? '' }, contextOf(row, container?.name))
-      );
-    }
-    case 'crashed': {
-      const { name, exitCode, state, detailStatus, previousState } = observation.container;
-      const exit = exitCode ?? previousState?.exitCode ?? null;
-      const lastLog = await tailOf(row, name, parts, signal);
-      const { restartPolicy = 'Always' } = row.spec;
-      return explain(
-        {
-          kind: 'container',
-          exitCode: exit,
-          state: state ?? '',
-          detailStatus: detailStatus ?? '',
-          restartPolicy,
-          lastLog,
-        },
-        contextOf(row, name),
-      );
-    }
-    case 'provisioningFailed':
-      return explainOperation(group, row, parts, signal);
-  }
-}
-
-/** The code of a failed operation is often just `Failed`: its events and the group's say why (recorded traffic). */
-async function explainOperation(
-  group: ContainerGroupState,
-  row: DeploymentRow,
-  { containerGroups }: StageParts,
-  signal: AbortSignal,
-): Promise<Failure> {
-  const operation = row.operationUrl ? await containerGroups.operation(row.operationUrl, signal) : null;
-  const events = [
-    ...(operation?.events ?? []),
-    ...group.events,
-    ...everyContainer(group).flatMap(({ events }) => events),
-  ];
-  const context = (message: string) => contextOf(row, containerIn(row, message) ?? group.containers[0]?.name);
-  const known = clearest(
-    events.map(({ name, message }) => ({ name, message, state: 'Failed' })),
-    context,
-  );
-  const { code, message } = operation?.error ?? {
-    code: 'Failed',
-    message: events.at(-1)?.message ?? 'Azure gave no reason',
-  };
-  const told = explain({ kind: 'arm', code, message }, context(message));
-  return known && saysMore(known, told) ? known : told;
-}
-
-type Said = { name: string; message: string; state?: string };
-
-/** Of several events the latest that says more than that it failed: the last is often `Back-off pulling image`. */
-function clearest(events: Said[], context: (message: string) => ExplainContext): Failure | null {
-  const candidates = events
-    .toReversed()
-    .map(event => explain({ kind: 'event', ...event }, context(event.message)))
-    .filter(({ code, retryable }) => code !== 'Unknown' || retryable);
-  return candidates.toSorted((a, b) => vagueness(a) - vagueness(b))[0] ?? null;
-}
-
-const vague = ['ImageInaccessible', 'ProvisioningTimeout', 'Unknown'];
-const vagueness = ({ code }: Failure) => vague.indexOf(code);
-const saysMore = (one: Failure, other: Failure) => vagueness(one) <= vagueness(other);
-
-/** The container whose image a message names. */
-const containerIn = ({ images }: DeploymentRow, message: string) =>
-  images.find(
-    ({ requested, resolved }) => message.includes(`"${resolved}"`) || message.includes(`"${requested}"`),
-  )?.container;
-
-async function tailOf(
-  row: DeploymentRow,
-  container: string,
-  { containerGroups }: StageParts,
-  signal: AbortSignal,
-): Promise<string> {
-  try {
-    return await containerGroups.logs(placeOf(row), container, { tail: 20, signal });
-  } catch {
-    // A container that never started has no log; the explanation stands without it.
-    return '';
-  }
-}
-
-function contextOf(row: DeploymentRow, container: string | undefined) {
-  const record = row.images.find(each => each.container === container) ?? row.images[0];
-  const image = record?.requested ?? row.spec.containers[0]?.image;
-  return {
-    stage: row.status,
-    target: imagePointer(row.spec, record?.container),
-    group: row.name,
-    resourceGroup: row.resourceGroup,
-    ...(image ? { image } : {}),
-    ...credentialFor(row, image),
-  };
-}
-
-/** The credential on record for the registry of an image. */
-function credentialFor({ credentials }: DeploymentRow, image: string | undefined) {
-  const used = credentials.find(({ server }) => image !== undefined && server === registryOf(image));
-  if (!used) return { credential: { kind: 'none' as const } };
-  const { server, identity, vault, secretName, secretVersion } = used;
-  if (identity !== undefined) return { credential: { kind: 'identity' as const, id: identity, server } };
-  return {
-    credential: {
-      kind: 'secret' as const,
-      vault: vault ?? '',
-      secretName: secretName ?? '',
-      ...(secretVersion ? { secretVersion } : {}),
-      server,
-    },
-  };
 }
