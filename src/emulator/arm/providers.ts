@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { apiVersions } from '../container-groups/api-versions.ts';
 import type { ArmAccess } from './access.ts';
 
 type Named = { Params: { subscription: string; namespace: string } };
@@ -21,8 +22,11 @@ const resourceTypes: Record<string, { types: string[]; versions: string[] }> = {
       'locations',
       'locations/capabilities',
       'locations/usages',
+      'locations/cachedImages',
+      'locations/operations',
+      'operations',
     ],
-    versions: ['2025-09-01', '2023-05-01', '2021-10-01', '2021-09-01', '2019-12-01', '2018-10-01'],
+    versions: apiVersions.toReversed(),
   },
   'Microsoft.ContainerRegistry': {
     types: ['registries'],
