@@ -2,6 +2,21 @@ import { type Command, UsageError } from './command.ts';
 
 /** The words of each command, and where it stands; loaded when asked for, so that none pays for the others. */
 const commands: Record<string, () => Promise<Command>> = {
+  login: async () => (await import('./remote/login.ts')).login,
+  deploy: async () => (await import('./remote/deploy.ts')).deploy,
+  images: async () => (await import('./remote/images.ts')).images,
+  get: async () => (await import('./remote/look.ts')).get,
+  list: async () => (await import('./remote/look.ts')).list,
+  wait: async () => (await import('./remote/look.ts')).wait,
+  events: async () => (await import('./remote/streams.ts')).events,
+  logs: async () => (await import('./remote/streams.ts')).logs,
+  rollback: async () => (await import('./remote/verbs.ts')).rollback,
+  redeploy: async () => (await import('./remote/verbs.ts')).redeploy,
+  cancel: async () => (await import('./remote/verbs.ts')).cancel,
+  restart: async () => (await import('./remote/verbs.ts')).restart,
+  stop: async () => (await import('./remote/verbs.ts')).stop,
+  start: async () => (await import('./remote/verbs.ts')).start,
+  delete: async () => (await import('./remote/verbs.ts')).remove,
   'policy check': async () => (await import('./policy-check.ts')).policyCheck,
   'policy diff': async () => (await import('./policy-diff.ts')).policyDiff,
   'policy explain': async () => (await import('./policy-explain.ts')).policyExplain,
