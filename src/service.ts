@@ -17,6 +17,9 @@ import { createCredentialTest } from './deployments/credential-test.ts';
 import { createDeployments } from './deployments/deployments.ts';
 import { createEvents } from './deployments/events.ts';
 import { createOptions } from './deployments/options.ts';
+import { createRestartGuard } from './deployments/restart-guard.ts';
+import { createRevising } from './deployments/revising.ts';
+import { createVerbs } from './deployments/verbs.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
 import { type Authenticator, createAuthenticator } from './http/auth.ts';
@@ -161,6 +164,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     const audit = createAuditStore(database);
     const refusals = createRefusals({ audit, clock, log });
     parts.defer(() => refusals.close());
+    const revising = createRevising({ store, policy, clock });
+    const guardRestart = createRestartGuard({ vault: azure.vault, store, policy });
     const app = await createApp({
       log,
       authenticator,
@@ -169,7 +174,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       refusals,
       adoption: createAdoption({ documents: azure.documents, policy, store }),
       events: createEvents({ store, watch }),
-      deployments: createDeployments({ store, watch, policy, clock }),
+      deployments: createDeployments({ store, watch, policy, clock, revising }),
+      revising,
+      verbs: createVerbs({ store, policy, clock, guardRestart }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),
       testCredential: createCredentialTest({ ...azure, policy, clock, tenantId }),

@@ -30,6 +30,8 @@ export interface ContainerState {
   detailStatus?: string;
   exitCode?: number;
   restartCount: number;
+  /** Of its present run (RFC 3339), by Azure's clock. */
+  startTime?: string;
   previousState?: { state?: string; exitCode?: number };
   events: AciEvent[];
 }
@@ -71,10 +73,16 @@ function containerOf({ name, instanceView }: SdkContainer): ContainerState {
   return {
     name,
     ...momentOf(currentState),
+    ...startOf(currentState),
     restartCount: restartCount ?? 0,
     ...(previousState ? { previousState: momentOf(previousState) } : {}),
     events: (events ?? []).map(eventOf),
   };
+}
+
+function startOf(moment: { startTime?: Date | string } | undefined) {
+  const startTime = instant(moment?.startTime);
+  return startTime === undefined ? {} : { startTime };
 }
 
 function momentOf(moment: { state?: string; detailStatus?: string; exitCode?: number } | undefined) {

@@ -47,6 +47,10 @@ export interface ContainerGroups {
   operation(url: string, signal?: AbortSignal): Promise<OperationState>;
   /** `accepted`: Azure is still at it. Only a `get` proves that it is gone. */
   remove(place: GroupPlace, signal?: AbortSignal): Promise<'deleted' | 'accepted' | 'absent'>;
+  /** In place; images are pulled again. None of the three waits for its end. */
+  restart(place: GroupPlace, signal?: AbortSignal): Promise<void>;
+  stop(place: GroupPlace, signal?: AbortSignal): Promise<void>;
+  start(place: GroupPlace, signal?: AbortSignal): Promise<void>;
   logs(place: GroupPlace, container: string, options: LogOptions): Promise<string>;
 }
 
@@ -78,6 +82,9 @@ export function createContainerGroups(options: {
     isIsolated: (place, signal) => isIsolated(clients, place, signal),
     operation: (url, signal) => operation(clients, url, signal),
     remove: (place, signal) => remove(clients, place, signal),
+    restart: (place, signal) => ask(clients, 'restart', place, signal),
+    stop: (place, signal) => ask(clients, 'stop', place, signal),
+    start: (place, signal) => ask(clients, 'start', place, signal),
     logs: (place, container, options) => logs(clients, place, container, options),
   };
 }
@@ -212,6 +219,22 @@ async function remove(
     return clients.of(subscription).containerGroups.beginDelete(resourceGroup, name, options);
   });
   return status === 204 ? 'absent' : status === 202 ? 'accepted' : 'deleted';
+}
+
+async function ask(
+  clients: Clients,
+  verb: 'restart' | 'stop' | 'start',
+  { subscription, resourceGroup, name }: GroupPlace,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await sendOnce(`${verb} container group`, onResponse => {
+    const { containerGroups } = clients.of(subscription);
+    const options = { ...timed(writeTimeoutMs, signal), onResponse };
+    if (verb === 'stop') return containerGroups.stop(resourceGroup, name, options);
+    return verb === 'restart'
+      ? containerGroups.beginRestart(resourceGroup, name, options)
+      : containerGroups.beginStart(resourceGroup, name, options);
+  });
 }
 
 async function logs(

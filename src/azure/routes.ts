@@ -28,6 +28,7 @@ const operationRoutes = [
 
 const armRoutes = [
   armRoute('GET PUT PATCH DELETE', containerGroup),
+  armRoute('POST', `${containerGroup}/(?:restart|stop|start)`),
   armRoute('GET', `${containerGroup}/containers/${name}/logs`),
   ...operationRoutes,
   armRoute('GET', `${group}/Microsoft\\.ManagedIdentity/userAssignedIdentities/${name}`),

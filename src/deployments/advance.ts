@@ -8,16 +8,19 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracer } from '../telemetry/trace.ts';
 import { explain } from './explain.ts';
 import { failure } from './failure.ts';
-import { fail, goOn, type Move, stay } from './move.ts';
+import { fail, goOn, type Move, refuse, stay } from './move.ts';
 import { NotNow, passes, stillThere } from './not-now.ts';
 import { adopt } from './stages/adopt.ts';
+import { cancel } from './stages/cancel.ts';
 import { clear } from './stages/clear.ts';
 import { follow } from './stages/follow.ts';
 import { remove } from './stages/remove.ts';
 import { resolve } from './stages/resolve.ts';
 import type { Stage, StageParts } from './stages/stage.ts';
 import { submit } from './stages/submit.ts';
+import { restart, start, stop } from './stages/verbs.ts';
 import { mayMove } from './states.ts';
+import { withUndoing } from './undoing.ts';
 import { watchMove } from './watch-move.ts';
 
 const begin: Stage = async () => goOn('Resolving');
@@ -29,13 +32,20 @@ const stages: Partial<Record<Status, Stage>> = {
   Submitting: submit,
   Provisioning: follow,
   Running: follow,
+  Canceling: cancel,
+  Restarting: restart,
+  Starting: start,
+  Stopping: stop,
   Deleting: remove,
 };
 
+const failing: readonly Status[] = ['Submitting', 'Provisioning', 'Running', 'Restarting', 'Starting'];
+
 /** What is done for a deployment now; undefined where nothing is. */
 function stageOf(row: DeploymentRow): Stage | undefined {
-  const failing = row.failure !== null && ['Submitting', 'Provisioning', 'Running'].includes(row.status);
-  return failing ? clear : stages[row.status];
+  // What is settled has nothing under way.
+  if (row.settled) return undefined;
+  return row.failure !== null && failing.includes(row.status) ? clear : stages[row.status];
 }
 
 // A stage is seconds; one that hangs is given up and run again.
@@ -66,7 +76,8 @@ async function make(
   claim: Claim,
   parts: AdvanceParts,
 ): Promise<Move | null> {
-  const move = await attempt(row, stage, parts, claim.signal);
+  const made = await attempt(row, stage, parts, claim.signal);
+  const move = withUndoing(row, made, parts.clock.now());
   if (!mayMove(row.status, move.to))
     throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
   try {
@@ -93,7 +104,10 @@ async function attempt(
     parts.log.warn({ deployment: row.id, status: row.status, err: error }, 'stage failed');
     const found = explainThrown(row, error);
     const lasting = (found && !mayPass(error, found) ? found : null) ?? overdue(row, found, parts);
-    return lasting && !row.failure ? end(row, lasting, parts) : waitAgain(row, waitOf(error), found, parts);
+    // What is canceled is ended: else nobody would know what Azure has of it.
+    return lasting && !row.failure && row.status !== 'Canceling'
+      ? end(row, lasting, parts)
+      : waitAgain(row, waitOf(error), found, parts);
   }
 }
 
@@ -170,11 +184,7 @@ function overdue(row: DeploymentRow, met: Failure | null, { clock }: AdvancePart
 
 /** From `Submitting` on ARM may have the group, whatever it answered: the failure is kept and the group cleared away first. */
 function end(row: DeploymentRow, found: Failure, { clock }: AdvanceParts): Move {
-  if (row.status === 'Submitting' || row.status === 'Provisioning')
-    return stay(row.status, 0, { failure: found });
-  return fail(
-    found,
-    clock.now(),
-    ['Accepted', 'Adopting', 'Resolving'].includes(row.status) ? { holdsName: false } : {},
-  );
+  if (failing.includes(row.status)) return stay(row.status, 0, { failure: found });
+  const beforeArm = ['Accepted', 'Adopting', 'Resolving'].includes(row.status);
+  return beforeArm ? refuse(row, found, clock.now()) : fail(found, clock.now());
 }

@@ -11,12 +11,15 @@ import { accountKey, fileSecret, variableSecret, workspaceKey } from './spec-rul
 
 /** The tag by which Slipway knows a group of its own; a group without it is never touched. */
 export const ownerTag = 'slipway-deployment';
+/** The tag that says which revision a group was made of. */
+export const revisionTag = 'slipway-revision';
 
 // Azure keeps 50 tags; labels may take 30.
 const imageTags = 15;
 
 interface Parts {
   deployment: string;
+  revision: number;
   team: string;
   spec: Spec;
   /** What policy resolved: it is sent instead of what the request said. */
@@ -29,12 +32,18 @@ interface Parts {
 
 /** What Azure Resource Manager is sent. It holds secrets: made and dropped inside one call. */
 export function containerGroupBody(parts: Parts): ContainerGroupBody {
-  const { deployment, team, spec, plan, images, credentials } = parts;
+  const { deployment, revision, team, spec, plan, images, credentials } = parts;
   const { ipAddress, dnsConfig, zones, priority } = spec;
   const attached = attachedBy(parts);
   return {
     location: spec.location ?? '',
-    tags: { ...spec.labels, ...askedTags(images), 'slipway-team': team, [ownerTag]: deployment },
+    tags: {
+      ...spec.labels,
+      ...askedTags(images),
+      'slipway-team': team,
+      [ownerTag]: deployment,
+      [revisionTag]: String(revision),
+    },
     ...identityOf(attached),
     containers: spec.containers.map((container, index) => containerOf(container, index, parts)),
     ...(spec.initContainers

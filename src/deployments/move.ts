@@ -1,13 +1,16 @@
 import type {
+  Condition,
   ContainerGroupView,
   CredentialRecord,
   ImageRecord,
+  JobResult,
   OperationStatus,
   Status,
   Wait,
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
-import type { NewEvent } from '../store/deployments.ts';
+import type { Intent } from '../schemas/intent.ts';
+import type { DeploymentRow, NewEvent, Settlement } from '../store/deployments.ts';
 
 /** What a stage makes of a deployment: saved in one transaction together with the next job. */
 export interface Move {
@@ -18,6 +21,15 @@ export interface Move {
   events?: NewEvent[];
   /** Ends the operation. */
   outcome?: Extract<OperationStatus, 'Succeeded' | 'Failed' | 'Canceled'>;
+  result?: JobResult;
+  /** What the store does beside it; what each means stands there. */
+  revisionOutcome?: NonNullable<Settlement['revisionOutcome']>;
+  operationFailure?: Failure;
+  ends?: NonNullable<Settlement['ends']>;
+  resumes?: string;
+  undo?: NonNullable<Settlement['undo']>;
+  begins?: NonNullable<Settlement['begins']>;
+  waitingEnd?: Failure;
 }
 
 export interface Patch {
@@ -35,6 +47,8 @@ export interface Patch {
   retries?: number;
   /** Keys of Azure's events that are on record already. */
   seenEvents?: string[];
+  intent?: Intent;
+  conditions?: Condition[];
 }
 
 /** The deployment goes on to the next stage at once. */
@@ -47,7 +61,7 @@ export function stay(to: Status, againInMs: number, patch: Patch = {}, events: N
   return { to, againInMs, patch, events };
 }
 
-/** The deployment failed, for good. Until Azure has accepted a group, its name is free again. */
+/** The deployment failed, for good. */
 export function fail(failure: Failure, at: Date, patch: Patch = {}): Move {
   return {
     to: 'Failed',
@@ -63,6 +77,15 @@ export function fail(failure: Failure, at: Date, patch: Patch = {}): Move {
       },
     ],
   };
+}
+
+/**
+ * The change failed before Azure has anything of it. What was live stays; where nothing was, the name is free again and the
+ * deployment is at its end.
+ */
+export function refuse(row: DeploymentRow, failure: Failure, at: Date, patch: Patch = {}): Move {
+  const { liveRevision = row.liveRevision } = patch;
+  return fail(failure, at, liveRevision === null ? { ...patch, holdsName: false } : patch);
 }
 
 /** The deployment reached what was asked for. */

@@ -1,20 +1,30 @@
 import type { Status } from '../schemas/deployment.ts';
 
+/** What a change that is accepted turns a settled deployment into; a deletion comes by itself at `expiresAt`. */
+const changes: readonly Status[] = ['Accepted', 'Restarting', 'Stopping', 'Starting', 'Deleting'];
+
 /**
  * Which status may follow which; nothing else. A status may always stay: the stage looks again later. A settled status
- * is left only by a change that was accepted (`Deleting`), but for `Running`: a job under `OnFailure` or `Never` ends.
+ * is left only by a change that was accepted, but for `Running`: a job under `OnFailure` or `Never` ends.
  */
 export const moves: Record<Status, readonly Status[]> = {
   Accepted: ['Resolving', 'Failed'],
   Adopting: ['Provisioning', 'Failed'],
   Resolving: ['Submitting', 'Failed'],
-  Submitting: ['Provisioning', 'Failed'],
-  // Back: what Azure gave up on for want of room is put again.
-  Provisioning: ['Submitting', 'Running', 'Succeeded', 'Failed'],
-  Running: ['Succeeded', 'Failed', 'Deleting'],
-  Succeeded: ['Deleting'],
-  Failed: ['Deleting'],
-  Canceled: ['Deleting'],
+  // What ARM refused may leave nothing that serves: then the revision before is made again.
+  Submitting: ['Provisioning', 'Resolving', 'Failed'],
+  // What Azure has given up on is put again, and what failed is taken back.
+  Provisioning: ['Running', 'Succeeded', 'Failed', 'Submitting', 'Resolving'],
+  Running: ['Succeeded', 'Failed', ...changes],
+  Succeeded: changes,
+  Failed: changes,
+  Canceled: changes,
+  Stopped: changes,
+  // Too late: the change runs to its end.
+  Canceling: ['Canceled', 'Provisioning', 'Failed'],
+  Restarting: ['Running', 'Succeeded', 'Failed'],
+  Starting: ['Running', 'Succeeded', 'Failed'],
+  Stopping: ['Stopped', 'Failed'],
   Deleting: ['Deleted', 'Failed'],
   Deleted: [],
 };

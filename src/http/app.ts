@@ -6,6 +6,8 @@ import type { TestCredential } from '../deployments/credential-test.ts';
 import type { Deployments } from '../deployments/deployments.ts';
 import type { Events } from '../deployments/events.ts';
 import type { OptionsOf } from '../deployments/options.ts';
+import type { Revising } from '../deployments/revising.ts';
+import type { Verbs } from '../deployments/verbs.ts';
 import type { Log } from '../log.ts';
 import { AdoptionRequest } from '../schemas/adoption.ts';
 import { AuditPage, AuditRecord } from '../schemas/audit.ts';
@@ -25,6 +27,7 @@ import { Options } from '../schemas/options.ts';
 import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
+import { Revision, RevisionPage } from '../schemas/revision.ts';
 import type { AuditStore } from '../store/audit.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createTracer, type Tracer } from '../telemetry/trace.ts';
@@ -32,6 +35,7 @@ import { requireSignIn } from './access.ts';
 import { registerAdoption } from './adoption.ts';
 import { registerAudit } from './audit.ts';
 import type { Authenticator } from './auth.ts';
+import { registerConsole } from './console.ts';
 import { registerCredentials } from './credentials.ts';
 import { registerDeployments } from './deployments.ts';
 import { openDocs, registerDocs } from './docs.ts';
@@ -45,14 +49,18 @@ import { meetError, rawProblem, registerProblems } from './problems.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
+import { registerRevisions } from './revisions.ts';
 import { deploymentOf, registerTelemetry } from './telemetry.ts';
 import { formatSchemaErrors, schemaController } from './validation.ts';
+import { registerVerbs } from './verbs.ts';
 
 export interface AppParts {
   log: Log;
   authenticator: Pick<Authenticator, 'authenticate'>;
   rateLimits: RateLimits;
   deployments: Deployments;
+  revising: Revising;
+  verbs: Verbs;
   events: Events;
   adoption: Adoption;
   optionsOf: OptionsOf;
@@ -102,6 +110,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     Principal,
     Failure,
     DeploymentRequest,
+    Revision,
+    RevisionPage,
     Deployment,
     DeploymentPage,
     Operation,
@@ -126,8 +136,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   await registerDocs(app, parts.publicUrl);
   app.after(() => {
+    registerConsole(app);
     registerHealth(app, parts.readiness);
     registerDeployments(app, parts.deployments);
+    registerRevisions(app, parts.revising, parts.deployments);
+    registerVerbs(app, parts.verbs, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
     registerEvents(app, parts.events, createEventStreams(app));
     registerOptions(app, parts.optionsOf);
@@ -174,7 +187,8 @@ function registerManners(app: FastifyInstance, log: Log): void {
 function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+  const taken = ['application/json', 'application/merge-patch+json'];
+  app.addContentTypeParser<string>(taken, { parseAs: 'string' }, (request, body, done) => {
     parse(request, body, (error, value) => {
       if (error) return done(error);
       try {

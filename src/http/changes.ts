@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Change, ChangeContext, Deployments } from '../deployments/deployments.ts';
+import type { Change } from '../deployments/accept-change.ts';
+import type { Deployments } from '../deployments/deployments.ts';
+import type { ChangeContext } from '../deployments/idempotency.ts';
+import type { Asking } from '../deployments/revising.ts';
 import { createError, type RequestError, type RequestErrorCode, requestErrors } from '../errors.ts';
 import type { Deployment, Operation } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
@@ -16,6 +19,30 @@ export function changeOf(request: FastifyRequest): ChangeContext {
     route: `${request.method} ${request.routeOptions.url}`,
     idempotencyKey: readIdempotencyKey(request.headers['idempotency-key']),
   };
+}
+
+/** How a change of a deployment is asked for: its context, what was read before, and the query. */
+export function askingOf<Query extends Omit<Asking, 'context' | 'isExpected'>>(
+  request: FastifyRequest,
+  query: Query,
+): Query & Asking {
+  const header = request.headers['if-match'];
+  const expected = header === undefined || header.trim() === '*' ? {} : { isExpected: expecting(header) };
+  return { ...query, context: changeOf(request), ...expected };
+}
+
+const expecting = (header: string) => (deployment: Deployment) => {
+  const tags = header.split(',').map(tag => tag.trim());
+  return tags.includes(etagOf(deployment));
+};
+
+/** Who sends a whole spec, or a part of one, says what he has read: a change in between is not overwritten. */
+export function requireIfMatch({ headers }: FastifyRequest): void {
+  if (headers['if-match'] !== undefined) return;
+  throw createError(
+    'PreconditionRequired',
+    'Send If-Match with the ETag of the deployment that you have read, or `*` to change it whatever it is.',
+  );
 }
 
 /**

@@ -2,26 +2,17 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Deployments } from '../deployments/deployments.ts';
-import { Deployment, DeploymentPage, EventPage, Status } from '../schemas/deployment.ts';
+import { Deployment, DeploymentPage, Status } from '../schemas/deployment.ts';
 import { ref } from '../schemas/ref.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import { callerOf } from './access.ts';
+import { ChangeHeaders, NoQuery } from './change-parameters.ts';
 import { answerChange, answerDeployment, changeOf } from './changes.ts';
+import { DeploymentId } from './deployment-id.ts';
 import { hangUpSignal } from './hang-up.ts';
 import { linkToNext, readCursor } from './pages.ts';
 import { readPreference } from './prefer.ts';
 import { answers } from './responses.ts';
-
-const DeploymentId = Type.Object(
-  {
-    id: Type.String({
-      maxLength: 200,
-      pattern: '^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z0-9][a-z0-9._-]*:[a-z0-9-]{1,63})$',
-      description: "The deployment's id, or `{target}:{name}`",
-    }),
-  },
-  { additionalProperties: false },
-);
 
 const PageSize = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 }));
 const Filter = Type.String({ minLength: 1, maxLength: 512 });
@@ -45,23 +36,6 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const EventQuery = Type.Object(
-  {
-    after: Type.Optional(
-      Type.Integer({ minimum: 0, default: 0, description: 'Only events with a greater `seq`' }),
-    ),
-    maxpagesize: PageSize,
-  },
-  { additionalProperties: false },
-);
-
-const NoQuery = Type.Object({}, { additionalProperties: false });
-
-const Prefer = Type.Object({
-  prefer: Type.Optional(Type.String({ description: '`wait=N` (seconds, RFC 7240) or `respond-async`' })),
-  'idempotency-key': Type.Optional(Type.String({ description: '1 to 255 visible characters' })),
-});
-
 export function registerDeployments(untyped: FastifyInstance, deployments: Deployments): void {
   const app = untyped.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -73,7 +47,7 @@ export function registerDeployments(untyped: FastifyInstance, deployments: Deplo
         operationId: 'createDeployment',
         tags: ['deployments'],
         summary: 'Deploy a container group',
-        headers: Prefer,
+        headers: ChangeHeaders,
         querystring: NoQuery,
         body: ref(DeploymentRequest),
         response: answers({ 200: ref(Deployment), 202: ref(Deployment) }),
@@ -130,53 +104,6 @@ export function registerDeployments(untyped: FastifyInstance, deployments: Deplo
         signal: hangUpSignal(reply),
       });
       return answerDeployment(request, reply, deployment);
-    },
-  );
-
-  app.delete(
-    '/deployments/:id',
-    {
-      config: { permission: 'delete' },
-      schema: {
-        operationId: 'deleteDeployment',
-        tags: ['deployments'],
-        summary: 'Delete the container group; the record stays',
-        params: DeploymentId,
-        querystring: NoQuery,
-        headers: Prefer,
-        response: answers({
-          200: ref(Deployment),
-          202: ref(Deployment),
-          204: Type.Null({ description: 'Already gone' }),
-        }),
-      },
-    },
-    async (request, reply) => {
-      const change = await deployments.remove(callerOf(request), request.params.id, changeOf(request));
-      return change ? answerChange(request, reply, change, deployments) : reply.code(204).send(null);
-    },
-  );
-
-  app.get(
-    '/deployments/:id/events',
-    {
-      config: { permission: 'read' },
-      schema: {
-        operationId: 'listEvents',
-        tags: ['deployments'],
-        summary: 'What happened, in the order of observation',
-        params: DeploymentId,
-        querystring: EventQuery,
-        response: answers({ 200: ref(EventPage) }),
-      },
-    },
-    async request => {
-      const { after = 0, maxpagesize = 100 } = request.query;
-      const page = await deployments.events(callerOf(request), request.params.id, {
-        after,
-        size: maxpagesize,
-      });
-      return { value: page.value, ...linkToNext(request.url, page.next, 'after') };
     },
   );
 }

@@ -17,9 +17,18 @@ export function linkToNext(
 
 /** The id behind a `continuation`; undefined for the first page. */
 export function readCursor(continuation: string | undefined): string | undefined {
+  return readContinuation(continuation, uuid);
+}
+
+/** The number behind one. */
+export function readNumber(continuation: string | undefined): number | undefined {
+  const number = readContinuation(continuation, /^[1-9]\d{0,8}$/);
+  return number === undefined ? undefined : Number(number);
+}
+
+function readContinuation(continuation: string | undefined, form: RegExp): string | undefined {
   if (continuation === undefined) return undefined;
-  const id = Buffer.from(continuation, 'base64url').toString('utf8');
-  if (!uuid.test(id))
-    throw invalid([{ pointer: 'querystring:/continuation', detail: 'is not from a nextLink of ours' }]);
-  return id;
+  const text = Buffer.from(continuation, 'base64url').toString('utf8');
+  if (form.test(text)) return text;
+  throw invalid([{ pointer: 'querystring:/continuation', detail: 'is not from a nextLink of ours' }]);
 }

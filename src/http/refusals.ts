@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
-import { hashKey } from '../deployments/deployments.ts';
+import { hashKey } from '../deployments/idempotency.ts';
 import { RequestError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Caller } from '../schemas/principal.ts';

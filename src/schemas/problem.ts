@@ -26,6 +26,9 @@ export const Problem = Type.Object(
     failure: Type.Optional(ref(Failure)),
     deployment: Type.Optional(Type.String({ description: 'Path of the deployment that this is about' })),
     operation: Type.Optional(Type.String({ description: 'Path of the operation that this is about' })),
+    runUrl: Type.Optional(
+      Type.String({ description: 'Of the run that holds the deployment: the `source.runUrl` it gave' }),
+    ),
     'violated-policies': Type.Optional(
       Type.Array(Type.String(), { description: 'The names in `RateLimit-Policy` of what is used up' }),
     ),

@@ -83,7 +83,24 @@ export const DeploymentRequest = Type.Object(
     priority: Type.Optional(Type.Enum(['Regular', 'Spot'])),
     diagnostics: Type.Optional(Type.Object({ logAnalytics: LogAnalytics }, closed)),
     imagePinning: Type.Optional(Type.Enum(['digest', 'tag'])),
-    onExisting: Type.Optional(Type.Enum(['fail'])),
+    onExisting: Type.Optional(
+      Type.Enum(['fail', 'replace'], {
+        description: 'Where the target has a deployment of this name: `replace` makes a new revision of it',
+      }),
+    ),
+    onBusy: Type.Optional(
+      Type.Enum(['fail', 'queue', 'supersede'], {
+        description: 'While another operation of the deployment runs; `supersede` ends that one',
+      }),
+    ),
+    onFailure: Type.Optional(
+      Type.Enum(['keep', 'rollback'], {
+        description: '`rollback`: back to the revision that was live; the operation is `Failed` all the same',
+      }),
+    ),
+    expiresAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'The container group is deleted then' }),
+    ),
     timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400 })),
     keepFailed: Type.Optional(Type.Boolean()),
     labels: Type.Optional(

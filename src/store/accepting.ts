@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../schemas/deployment.ts';
+import type { Intent } from '../schemas/intent.ts';
 import type { Principal } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
 import { auditChange } from './audit.ts';
@@ -11,6 +12,7 @@ import { insertOperation } from './operations.ts';
 import { enter } from './phases.ts';
 import { exceededQuota, type Quota, type QuotaExceeded } from './quota.ts';
 import { readDeployment } from './reading.ts';
+import { insertRevision } from './revisions.ts';
 import type { Tables } from './tables.ts';
 import { lockTeam } from './teams.ts';
 import { asTeams } from './walls.ts';
@@ -38,6 +40,7 @@ export interface Acceptance {
   idempotencyKeyHash?: string | null;
   /** A group that is there is taken over, instead of one being made. */
   adopts?: true;
+  intent?: Omit<Intent, 'kind'>;
   idempotency?: Idempotency;
 }
 
@@ -56,7 +59,7 @@ export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Accepta
     if (replayed) return replayed;
     const holder = await findHolder(trx, acceptance);
     if (holder) return holder;
-    const exceeded = await exceededQuota(trx, acceptance);
+    const exceeded = await exceededQuota(trx, { ...acceptance, groups: 1 });
     if (exceeded) return exceeded;
     if (!(await insertDeployment(trx, acceptance))) return { outcome: 'exists', id: null };
 
@@ -86,9 +89,9 @@ async function findHolder(
 
 /** Whether it was inserted: not where another team has the name. Those of this team wait for its lock. */
 async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance): Promise<boolean> {
-  const { idempotency, requestId, idempotencyKeyHash, adopts: _, ...accepted } = acceptance;
+  const { idempotency, requestId, idempotencyKeyHash, adopts: _, intent, ...accepted } = acceptance;
   const { quota, size, now, createdBy, spec, plan, ...columns } = accepted;
-  const { status } = beginningOf(acceptance);
+  const { status, kind } = beginningOf(acceptance);
   const inserted = await trx
     .insertInto('deployments')
     .values({
@@ -117,6 +120,9 @@ async function insertDeployment(trx: Transaction<Tables>, acceptance: Acceptance
       memoryInGb: size.memoryInGB,
       eventSeq: 1,
       retries: 0,
+      intent: json({ ...intent, kind }),
+      conditions: json([]),
+      expiresAt: spec.expiresAt === undefined ? null : new Date(spec.expiresAt),
     })
     .onConflict(conflict => conflict.doNothing())
     .returning('id')
@@ -137,31 +143,13 @@ function beginningOf({ adopts }: Acceptance) {
 
 /** The first revision, operation and event, and the row of the audit. */
 async function insertFirsts(trx: Transaction<Tables>, acceptance: Acceptance): Promise<void> {
-  const { id, operation, team, name, spec, createdBy, onBehalfOf, now } = acceptance;
+  const { id, operation, team, name, now } = acceptance;
   const { status, kind, action, message } = beginningOf(acceptance);
-  const created = { createdAt: now, createdBy: json(createdBy), onBehalfOf };
-  await trx
-    .insertInto('revisions')
-    .values({
-      deploymentId: id,
-      team,
-      number: 1,
-      spec: json(spec),
-      images: json([]),
-      credentials: json([]),
-      outcome: null,
-      ...created,
-    })
-    .execute();
-  await insertOperation(trx, {
-    id: operation,
-    deploymentId: id,
-    team,
-    kind,
-    revision: 1,
-    phase: status,
-    now,
-  });
+  const { createdBy, onBehalfOf, policyDigest } = acceptance;
+  const made = { deploymentId: id, team, kind, operationId: operation, policyDigest, createdBy, onBehalfOf };
+  const revision = await insertRevision(trx, acceptance, { ...made, now });
+  const intent = { ...acceptance.intent, kind };
+  await insertOperation(trx, { ...made, id: operation, revision, phase: status, intent, now });
   await insertEvents(
     trx,
     acceptance,

@@ -1,5 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Operation, OperationKind, Status } from '../schemas/deployment.ts';
+import type { Failure } from '../schemas/failure.ts';
+import type { Intent } from '../schemas/intent.ts';
 import type { DeploymentRow, Settlement } from './deployments.ts';
 import { json, storable } from './json.ts';
 import { enter, leave } from './phases.ts';
@@ -14,17 +16,19 @@ interface NewOperation {
   kind: OperationKind;
   revision: number;
   phase: Status;
+  intent: Intent;
   now: Date;
 }
 
 export async function insertOperation(
   trx: Transaction<Tables>,
-  { phase, now, ...operation }: NewOperation,
+  { id, deploymentId, team, kind, revision, phase, intent, now }: NewOperation,
 ): Promise<void> {
   await trx
     .insertInto('operations')
     .values({
-      ...operation,
+      ...{ id, deploymentId, team, kind, revision },
+      intent: json(intent),
       status: 'NotStarted',
       createdAt: now,
       endedAt: null,
@@ -39,7 +43,7 @@ export async function insertOperation(
 export async function advanceOperation(
   trx: Transaction<Tables>,
   row: DeploymentRow,
-  { to, now, patch = {}, outcome }: Settlement,
+  { to, now, patch = {}, outcome, operationFailure, result }: Settlement,
 ): Promise<void> {
   const { steps } = await trx
     .selectFrom('operations')
@@ -48,7 +52,9 @@ export async function advanceOperation(
     .executeTakeFirstOrThrow();
   const moved = to !== row.status;
   const left = moved || outcome ? leave(steps, now) : steps;
-  const { waitingFor, failure } = patch;
+  const { waitingFor, failure = operationFailure } = operationFailure
+    ? { ...patch, failure: operationFailure }
+    : patch;
   await trx
     .updateTable('operations')
     .set({
@@ -57,10 +63,78 @@ export async function advanceOperation(
       ...(outcome ? { endedAt: now } : {}),
       ...(waitingFor !== undefined ? { waitingFor: json(storable(waitingFor)) } : {}),
       ...(failure !== undefined ? { failure: json(storable(failure)) } : {}),
+      ...(result ? { result: json(storable(result)) } : {}),
     })
     .where('id', '=', row.operation)
     .where('endedAt', 'is', null)
     .execute();
+}
+
+interface End {
+  status: 'Failed' | 'Canceled';
+  failure: Failure;
+  now: Date;
+}
+
+/** Ends an operation that is not the deployment's running one, and what it would have made. */
+export async function endOperation(
+  trx: Transaction<Tables>,
+  id: string,
+  { status, failure, now }: End,
+): Promise<void> {
+  const running = await trx
+    .selectFrom('operations')
+    .select('steps')
+    .where('id', '=', id)
+    .where('endedAt', 'is', null)
+    .executeTakeFirst();
+  if (!running) return;
+  await trx
+    .updateTable('operations')
+    .set({
+      status,
+      steps: json(leave(running.steps, now)),
+      endedAt: now,
+      waitingFor: null,
+      failure: json(storable(failure)),
+    })
+    .where('id', '=', id)
+    .execute();
+  await trx
+    .updateTable('revisions')
+    .set({ outcome: status })
+    .where('operationId', '=', id)
+    .where('outcome', 'is', null)
+    .execute();
+}
+
+/** Ends every operation of a deployment that has not ended, but one. */
+export async function endOthers(
+  trx: Transaction<Tables>,
+  deployment: string,
+  { but, failure, now }: { but: string; failure: Failure; now: Date },
+): Promise<void> {
+  const others = await trx
+    .selectFrom('operations')
+    .select('id')
+    .where('deploymentId', '=', deployment)
+    .where('endedAt', 'is', null)
+    .where('id', '!=', but)
+    .execute();
+  for (const { id } of others) await endOperation(trx, id, { status: 'Canceled', failure, now });
+}
+
+/** The one that was accepted first of those that wait for their turn; undefined where none does. */
+export function nextWaiting(trx: Transaction<Tables>, { id, operation }: DeploymentRow) {
+  return trx
+    .selectFrom('operations')
+    .select(['id', 'kind', 'revision', 'intent'])
+    .where('deploymentId', '=', id)
+    .where('endedAt', 'is', null)
+    .where('id', '!=', operation)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 export async function findOperation(
@@ -76,7 +150,7 @@ export async function findOperation(
     .where(ofTeams(teams))
     .executeTakeFirst();
   if (!row) return null;
-  const { waitingFor, failure, status } = row;
+  const { waitingFor, failure, status, result } = row;
   return {
     id: row.id,
     kind: row.kind,
@@ -88,6 +162,7 @@ export async function findOperation(
     steps: row.steps,
     ...(waitingFor ? { waitingFor: waitingForOf(waitingFor) } : {}),
     ...(failure ? { failure } : {}),
+    ...(result ? { result } : {}),
     ...(failure && status === 'Failed' ? { error: { code: failure.code, message: failure.detail } } : {}),
   };
 }

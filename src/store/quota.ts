@@ -18,8 +18,10 @@ export interface QuotaExceeded {
 
 export type QuotaUse = Required<Quota>;
 
+/** What would be more than there is. */
 interface Ask {
   team: string;
+  groups: number;
   size: { cpu: number; memoryInGB: number };
   quota: Quota;
   now: Date;
@@ -34,10 +36,11 @@ const rounding = 1e-6;
 export async function exceededQuota(db: Kysely<Tables>, ask: Ask): Promise<QuotaExceeded | null> {
   const deploysPerHour = ask.quota.deploysPerHour === undefined ? 0 : await countRecent(db, ask);
   const used = { ...(await sumLive(db, ask)), deploysPerHour };
-  const asked = { groups: 1, ...ask.size, deploysPerHour: 1 };
+  const asked = { groups: ask.groups, ...ask.size, deploysPerHour: 1 };
   for (const which of kinds) {
     const limit = ask.quota[which];
-    if (limit !== undefined && used[which] + asked[which] > limit + rounding)
+    // Who is over his quota may still ask for less.
+    if (limit !== undefined && asked[which] > 0 && used[which] + asked[which] > limit + rounding)
       return { outcome: 'quotaExceeded', which, limit, used: used[which] };
   }
   return null;
@@ -65,7 +68,7 @@ async function sumLive(db: Kysely<Tables>, { team }: Pick<Ask, 'team'>) {
 async function countRecent(db: Kysely<Tables>, { team, now }: Pick<Ask, 'team' | 'now'>): Promise<number> {
   const hourAgo = new Date(now.getTime() - 3_600_000);
   const { recent } = await db
-    .selectFrom('deployments')
+    .selectFrom('revisions')
     .select(sql<number>`count(*)`.as('recent'))
     .where('team', '=', team)
     .where('createdAt', '>', hourAgo)

@@ -87,6 +87,7 @@ function deploymentOf(row: Row): Deployment {
     containerGroup: row.containerGroup,
     // What is tried again shows what it met last.
     failure: row.failure ?? row.waitingFor?.failure ?? null,
+    conditions: row.conditions,
     timeline: row.timeline,
   };
 }

@@ -27,7 +27,7 @@ export interface Watch {
   until(
     id: string,
     teams: ReadTeams,
-    done: (deployment: Deployment) => boolean,
+    done: (deployment: Deployment) => boolean | Promise<boolean>,
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<Deployment | null>;
@@ -38,7 +38,7 @@ export interface Watch {
 }
 
 export interface Subscription extends Disposable {
-  /** Whether something came: waits at most `ms`, or until the signal aborts. Leaves no timer behind. */
+  /** Whether something has come since it was last asked: waits at most `ms`, or until the signal aborts. */
   within(ms: number, signal?: AbortSignal): Promise<boolean>;
 }
 
@@ -63,7 +63,8 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
         using next = subscribe(waiting, id);
         const deployment = await find(teams, id);
         const left = deadline - Date.now();
-        if (!deployment || done(deployment) || left <= 0 || signal?.aborted || closed) return deployment;
+        if (!deployment || (await done(deployment)) || left <= 0 || signal?.aborted || closed)
+          return deployment;
         await next.within(left, signal);
       }
     },
@@ -76,22 +77,30 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   };
 }
 
-function subscribe(waiting: Map<string, Set<() => void>>, id: string): Subscription {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const wake = () => resolve(true);
+export function subscribe(waiting: Map<string, Set<() => void>>, id: string): Subscription {
+  let came = false;
+  let resume = () => {};
+  const wake = () => {
+    came = true;
+    resume();
+  };
   const waiters = waiting.get(id) ?? new Set();
   waiters.add(wake);
   waiting.set(id, waiters);
   return {
     async within(ms, signal) {
-      const giveUp = () => resolve(false);
-      const timer = setTimeout(giveUp, ms);
-      signal?.addEventListener('abort', giveUp);
-      if (signal?.aborted) giveUp();
-      const came = await promise;
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', giveUp);
-      return came;
+      if (!came && !signal?.aborted) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        resume = resolve;
+        const timer = setTimeout(resolve, ms);
+        signal?.addEventListener('abort', resume);
+        await promise;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', resume);
+      }
+      const news = came;
+      came = false;
+      return news;
     },
     [Symbol.dispose]() {
       waiters.delete(wake);

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import Fastify from 'fastify';
 import t from 'tap';
-import type { ChangeContext, Deployments } from '../../src/deployments/deployments.ts';
+import type { Deployments } from '../../src/deployments/deployments.ts';
+import type { ChangeContext } from '../../src/deployments/idempotency.ts';
 import { createError } from '../../src/errors.ts';
 import { requireSignIn } from '../../src/http/access.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -44,6 +45,7 @@ const deployment: Deployment = {
   credentials: [],
   containerGroup: null,
   failure: null,
+  conditions: [],
   timeline: [],
 };
 const operation: Operation = {
@@ -73,6 +75,9 @@ const failed: Operation = {
   },
 };
 
+const notAsked = () => Promise.reject(new Error('not asked'));
+const noPage = async () => ({ value: [] });
+
 /** The HTTP layer over a heart that says what the test has it say. */
 async function start(t: Teardown, heart: Partial<Deployments> = {}) {
   const lines: string[] = [];
@@ -101,15 +106,31 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
         return change;
       },
       adopt: async () => change,
-      remove: async () => null,
       get: async () => deployment,
       list: async () => ({ value: [deployment], next: id }),
-      events: async () => ({ value: [] }),
       operation: async () => operation,
       waitForFirstStage: async () => change,
       waitForEnd: async () => change,
       ...heart,
     },
+    revising: {
+      put: async () => change,
+      patch: async () => change,
+      images: async () => change,
+      redeploy: async () => change,
+      rollback: async () => change,
+      replace: async () => null,
+      revisions: noPage,
+      revision: notAsked,
+    },
+    verbs: {
+      restart: async () => change,
+      start: async () => change,
+      stop: async () => change,
+      cancel: async () => change,
+      remove: async () => null,
+    },
+    events: { page: noPage, feed: notAsked, teamPage: noPage, teamFeed: notAsked },
     optionsOf: () => Promise.reject(new Error('not asked')),
     listCredentials: () => Promise.reject(new Error('not asked')),
     testCredential: async () => ({ usable: true }),

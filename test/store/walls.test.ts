@@ -11,7 +11,7 @@ import * as start from '../../src/store/migrations/0001-start.ts';
 import { asOperator, asTeams, asWorker } from '../../src/store/walls.ts';
 import { contractServer, createOwnedDatabase, execute, testDatabase } from '../support/database.ts';
 import { temporaryDirectory } from '../support/service.ts';
-import { acceptance, openTestStore, type TestStore } from '../support/store.ts';
+import { acceptance, change, openTestStore, type TestStore } from '../support/store.ts';
 
 /** The second lock: what the database keeps to itself, whatever a query forgets. */
 const log = createLog({ level: 'silent' });
@@ -170,12 +170,7 @@ async function walls(t: Test, { database, store }: TestStore): Promise<void> {
     t.equal(await watch.until(mine.id, teams, () => true, 0), null);
     await watch.close();
     await t.rejects(store.accept(acceptance({ team: 'mine' })), /row-level security/);
-    const { operation, createdBy, onBehalfOf, policyDigest } = mine;
-    const removal = { operation, createdBy, onBehalfOf, policyDigest, now: new Date() };
-    await t.rejects(
-      store.acceptDelete({ id: mine.id, team: 'mine', requestId: 'request-1', ...removal }),
-      /no result/,
-    );
+    await t.rejects(store.acceptChange(change(mine.id, { team: 'mine' })), /no result/);
     t.match(await store.load(mine.id), { id: mine.id }, 'the worker does');
     for (const table of ['deployments', 'operations', 'events'])
       await sql`drop policy shut on ${sql.table(table)}`.execute(db);

@@ -1,7 +1,9 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { Failure } from '../../src/schemas/failure.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/store/database.ts';
 import {
   type Acceptance,
+  type ChangeAcceptance,
   createDeploymentStore,
   type DeploymentRow,
   type DeploymentStore,
@@ -87,6 +89,24 @@ export function acceptance(more: Partial<Acceptance> = {}): Acceptance {
     ...more,
   };
 }
+
+/** A deletion of it; another change where one is named. */
+export function change(id: string, more: Partial<ChangeAcceptance> = {}): ChangeAcceptance {
+  const { operation, team, createdBy, onBehalfOf, policyDigest, now, requestId } = acceptance();
+  const base = { operation, team, createdBy, onBehalfOf, policyDigest, now, requestId };
+  return { ...base, id, intent: { kind: 'Delete' }, superseded: supersededFailure, ...more };
+}
+
+export const supersededFailure: Failure = {
+  code: 'Superseded',
+  title: 'superseded',
+  detail: 'A later change took its place.',
+  owner: 'caller',
+  retryable: false,
+  confidence: 'high',
+  evidence: [],
+  fixes: [],
+};
 
 export const later = (date: Date, ms: number) => new Date(date.getTime() + ms);
 

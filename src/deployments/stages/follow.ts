@@ -1,11 +1,13 @@
+import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import { explainGroup } from '../explain-group.ts';
 import { failure } from '../failure.ts';
-import { fail, type Move, type Patch, settle, stay } from '../move.ts';
+import { hasMoved, isMoving, isOurs, revisionOf, since } from '../group-marks.ts';
+import { isJob, resultOf } from '../job.ts';
+import { fail, goOn, type Move, type Patch, settle, stay } from '../move.ts';
 import { passes, stillThere } from '../not-now.ts';
 import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
-import { isOurs } from './resolve.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
 
 /**
@@ -16,31 +18,52 @@ export const follow: Stage = async (row, parts, signal) => {
   const now = parts.clock.now();
   const group = await parts.containerGroups.get(placeOf(row), signal);
   if (!group || !isOurs(group, row)) return gone(row, now);
+  // What a lost worker had sent came late, over ours.
+  if (row.status === 'Provisioning' && revisionOf(group) !== row.revision)
+    return goOn('Submitting', { liveRevision: revisionOf(group) });
 
-  const { events, seenEvents } = newEvents(group, row.seenEvents);
+  const recent = since(group, row.intent.before);
+  const { events, seenEvents } = newEvents(recent, row.seenEvents);
   const patch: Patch = { containerGroup: viewOf(group), seenEvents, observedAt: now };
-  const observation = observe(group, row.spec);
+  const observation = isStale(group, row, now) ? { kind: 'moving' as const } : observe(recent, row.spec);
   switch (observation.kind) {
     case 'running':
       return running(row, patch, events, now);
-    case 'completed':
-      return settle('Succeeded', { ...patch, health: 'Healthy' }, [
+    case 'completed': {
+      const result = await resultOf(group, row, parts, signal);
+      const move = settle('Succeeded', { ...patch, health: 'Healthy' }, [
         ...events,
         said(now, 'Succeeded', 'Every container ended with exit code 0'),
       ]);
+      return result ? { ...move, result } : move;
+    }
     case 'moving':
       if (now >= row.deadlineAt && row.status !== 'Running')
         return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
       return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor: null }, events);
     default: {
-      const failure = await explainGroup(observation, group, row, parts, signal);
+      const failure = await explainGroup(observation, recent, row, parts, signal);
       const again = passes(failure) && mayRunAgain(observation, row);
       if (again && now < lastTryAt(observation, row))
         return tryAgain(failure, observation.kind, row, patch, events, parts, signal);
-      return stay(row.status, 0, { ...patch, failure: again ? stillThere(failure, row) : failure }, events);
+      const told = { ...patch, failure: again ? stillThere(failure, row) : failure };
+      const result = await resultOf(group, row, parts, signal);
+      return { ...stay(row.status, 0, told, events), ...(result ? { result } : {}) };
     }
   }
 };
+
+// After that long Azure has begun, or had nothing to begin.
+const longestBeginningMs = 60_000;
+
+/** The group still looks as it did before the change: Azure has not begun, or is at it. */
+function isStale(group: ContainerGroupState, { intent, timeline }: DeploymentRow, now: Date): boolean {
+  const { before, sent } = intent;
+  if (!before) return false;
+  if (isMoving(group) && !/creating/i.test(group.provisioningState ?? '')) return true;
+  const begun = Date.parse(timeline.at(-1)?.startedAt ?? '');
+  return sent === true && !hasMoved(group, before) && now.getTime() - begun < longestBeginningMs;
+}
 
 /** A job that is never to be started again is not started again by us either. */
 const mayRunAgain = ({ kind }: Observation, { status, spec }: DeploymentRow) =>
@@ -86,21 +109,19 @@ async function tryAgain(
 
 /** Until then a person watches; after it, ARM's reads are spared. */
 function nextLookInMs(row: DeploymentRow, now: Date): number {
-  const age = now.getTime() - row.createdAt.getTime();
-  if (row.status === 'Running') return 15_000;
+  const age = now.getTime() - Date.parse(row.timeline.at(-1)?.startedAt ?? '');
   if (age < 15_000) return 500;
   return age < 120_000 ? 2_000 : 10_000;
 }
 
 function running(row: DeploymentRow, patch: Patch, events: Move['events'], now: Date): Move {
-  const isJob = row.spec.restartPolicy !== 'Always';
-  if (row.status === 'Running') return stay('Running', nextLookInMs(row, now), patch, events);
-  const move = settle('Running', { ...patch, health: 'Healthy' }, [
-    ...(events ?? []),
-    said(now, 'Running', 'Every container runs'),
-  ]);
-  // A job is looked at until it has ended.
-  return isJob ? { ...move, againInMs: 15_000 } : move;
+  const well: Patch = { ...patch, health: 'Healthy' };
+  if (row.status === 'Running') return stay('Running', nextLookInMs(row, now), well, events);
+  const told = [...(events ?? []), said(now, 'Running', 'Every container runs')];
+  // A job is looked at until it has ended, and so long its operation runs.
+  return isJob(row)
+    ? stay('Running', 500, { ...well, waitingFor: null, retries: 0 }, told)
+    : settle('Running', well, told);
 }
 
 const said = (at: Date, phase: 'Running' | 'Succeeded', message: string) => ({
@@ -111,7 +132,7 @@ const said = (at: Date, phase: 'Running' | 'Succeeded', message: string) => ({
   message,
 });
 
-function gone(row: DeploymentRow, now: Date): Move {
+export function gone(row: DeploymentRow, now: Date): Move {
   const detail = `Container group '${row.name}' disappeared from resource group '${row.resourceGroup}' while it was being deployed.`;
   const evidence = [{ step: 'arm', status: 404 }];
   const fixes = [

@@ -1,13 +1,12 @@
-import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow, NewEvent } from '../../store/deployments.ts';
-import { ownerTag } from '../container-group.ts';
 import { credentialRecord } from '../credentials.ts';
 import { failure } from '../failure.ts';
-import { fail, goOn, type Move, type Patch, stay } from '../move.ts';
+import { isOurs, liveIn, marksOf } from '../group-marks.ts';
+import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
+import { pinnedTo, stillPinned } from '../pins.ts';
 import type { Proven } from '../preflight.ts';
 import { credentialsIn, proveImages, type Resolved, resolveRegistries } from '../proof.ts';
-import { readImages } from '../spec.ts';
 import { together } from '../together.ts';
 import { checkWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
@@ -16,32 +15,36 @@ import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 export const resolve: Stage = async (row, parts, signal) => {
   const now = parts.clock.now();
   const again = decideAgain(row, parts);
-  if (!again.allowed) return fail(again.failure, now, { holdsName: false });
+  if (!again.allowed) return refuse(row, again.failure, now);
 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
-  const [foreign, resolved, unusable] = await together(
+  const [group, resolved, unusable] = await together(
     parts.containerGroups.get(placeOf(row), signal),
     resolveRegistries(again.plan.registries, credentialParts),
     checkWorkloadSecrets(again.plan.workloadSecrets, credentialParts),
   );
-  if (foreign && !isOurs(foreign, row)) return fail(groupExists(row), now, { holdsName: false });
+  if (group && !isOurs(group, row)) return refuse(row, groupExists(row), now);
+  // What a change that was superseded has left there is a fact too.
+  const found = { liveRevision: liveIn(group, row) };
   for (const { resolution } of resolved)
-    if (!resolution.ok) return fail(resolution.failure, now, { holdsName: false });
-  if (unusable) return fail(unusable, now, { holdsName: false });
+    if (!resolution.ok) return refuse(row, resolution.failure, now, found);
+  if (unusable) return refuse(row, unusable, now, found);
+  const before = group ? { ...found, intent: { ...row.intent, before: marksOf(group) } } : found;
   // Awaited here: what is held ends with this function.
-  return await prove(row, resolved, parts, signal);
+  return await prove(row, resolved, before, parts, signal);
 };
 
 async function prove(
   row: DeploymentRow,
   resolved: Resolved[],
+  before: Patch,
   parts: StageParts,
   signal: AbortSignal,
 ): Promise<Move> {
   const now = parts.clock.now();
   const group = { name: row.name, resourceGroup: row.resourceGroup };
-  const verdicts = await proveImages(readImages(row.spec), resolved, row.spec, {
+  const verdicts = await proveImages(pinnedTo(row.intent.pins, row.spec), resolved, row.spec, {
     ...parts,
     now,
     group,
@@ -49,18 +52,19 @@ async function prove(
   });
   const proven = verdicts.filter(verdict => verdict.ok);
   const records = {
+    ...before,
     credentials: credentialsIn(resolved)
       .filter(({ kind }) => kind !== 'anonymous')
       .map(credential => ({ ...credentialRecord(credential), ...grantOf(credential.host, proven) })),
   };
   const refused = verdicts.find(verdict => !verdict.ok);
-  if (refused) return fail(refused.failure, now, { ...records, holdsName: false });
+  if (refused) return refuse(row, refused.failure, now, records);
 
   const settling = proven
     .flatMap(({ grant }) => (grant ? [grant] : []))
     .find(({ waitUntil }) => waitUntil > now);
   if (settling) return waitForRole(row, settling.waitUntil, now, records);
-  const images = proven.map(({ image }) => image);
+  const images = proven.map(({ image }) => stillPinned(image, row.intent.pins));
   return goOn(
     'Submitting',
     { ...records, images },
@@ -68,7 +72,7 @@ async function prove(
   );
 }
 /** A role that is young may not be known everywhere yet: for its first seconds Azure is not even asked. */
-function waitForRole(row: DeploymentRow, until: Date, now: Date, records: Pick<Patch, 'credentials'>): Move {
+function waitForRole(row: DeploymentRow, until: Date, now: Date, records: Patch): Move {
   const reason = 'RolePropagation';
   const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
   const waitingFor = { reason, since, until: until.toISOString() };
@@ -89,12 +93,6 @@ function eventsOf({ image, notes }: Proven, at: Date): NewEvent[] {
     { ...event, type: 'ImageResolved', message: said },
     ...notes.map(message => ({ ...event, type: 'RegistryNoted', message })),
   ];
-}
-
-/** Only what carries our tag is ours; ARM keeps tag names without case. */
-export function isOurs(group: ContainerGroupState, row: DeploymentRow): boolean {
-  const owner = Object.entries(group.tags).find(([name]) => name.toLowerCase() === ownerTag)?.[1];
-  return owner === row.id;
 }
 
 export function groupExists({ name, resourceGroup, status }: DeploymentRow): Failure {

@@ -7,26 +7,29 @@ import type { DeploymentRow } from '../../store/deployments.ts';
 import { containerGroupBody } from '../container-group.ts';
 import { type CredentialParts, type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
+import { isOurs, liveIn, revisionOf } from '../group-marks.ts';
 import { isIsolated } from '../identity-acls.ts';
-import { fail, goOn, type Move, type Patch } from '../move.ts';
+import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
 import { imagePointer } from '../spec.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
-import { groupExists, isOurs } from './resolve.ts';
+import { groupExists } from './resolve.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
 /**
- * Puts the container group, under the deployment's own name and with its id as tag: doing it twice is harmless, and a
- * group that carries the tag already is not put again.
+ * Puts the container group, under the deployment's own name and with its id and revision as tags: doing it twice is
+ * harmless, and a group that carries them already is not put again. What ARM cannot change in place is deleted first,
+ * where the caller allowed it: each step is seen in ARM, so that a kill between two of them changes nothing.
  */
 export const submit: Stage = async (row, parts, signal) => {
   const now = parts.clock.now();
   const again = decideAgain(row, parts);
-  if (!again.allowed) return fail(again.failure, now, { holdsName: false });
+  if (!again.allowed) return refuse(row, again.failure, now);
   const present = await parts.containerGroups.get(placeOf(row), signal);
-  if (present && !isOurs(present, row)) return fail(groupExists(row), now, { holdsName: false });
-  if (present) return await submittedBefore(row, again.plan, parts, signal);
+  if (present && !isOurs(present, row)) return refuse(row, groupExists(row), now);
+  if (present && revisionOf(present) === row.revision)
+    return await submittedBefore(row, again.plan, parts, signal);
 
   using held = new DisposableStack();
   const resolved = await resolveSecrets(row, again.plan, {
@@ -36,10 +39,22 @@ export const submit: Stage = async (row, parts, signal) => {
     signal,
     held,
   });
-  if ('failure' in resolved) return fail(resolved.failure, now, { holdsName: false });
+  if ('failure' in resolved)
+    return refuse(row, resolved.failure, now, { liveRevision: liveIn(present, row) });
+  if (present && row.intent.replaces) return await makeRoom(row, parts, signal);
   // Awaited here: what is held ends with this function.
   return await put(row, resolved, parts, signal);
 };
+
+/** Everything that the new group needs is there: the old one goes. */
+async function makeRoom(row: DeploymentRow, parts: StageParts, signal: AbortSignal): Promise<Move> {
+  const first = row.liveRevision !== null;
+  await parts.containerGroups.remove(placeOf(row), signal);
+  const message = 'The container group is deleted: Azure cannot change it in place';
+  const at = parts.clock.now();
+  const events = first ? [{ at, source: 'Slipway' as const, type: 'Replacing', message }] : [];
+  return stay('Submitting', 300, { liveRevision: null, health: 'Missing' }, events);
+}
 
 interface Resolved {
   plan: Plan;
@@ -56,6 +71,7 @@ async function put(
   const build = () =>
     containerGroupBody({
       deployment: row.id,
+      revision: row.revision,
       team: row.team,
       spec: row.spec,
       images: row.images,
@@ -67,11 +83,19 @@ async function put(
     return submitted(row, operationUrl, parts.clock.now(), { credentials });
   } catch (error) {
     if (!(error instanceof AzureError)) throw error;
+    // The group is not as the record has it, or the spec was not compared with it.
+    if (row.intent.allowReplace && needsRoom.has(error.code))
+      return stay('Submitting', 0, { intent: { ...row.intent, replaces: true } });
     const found = explainRefusal(error, row, resolved);
     if (error.retryable || passes(found)) throw new NotNow(found, error);
-    return fail(found, parts.clock.now(), { holdsName: false });
+    return refuse(row, found, parts.clock.now());
   }
 }
+
+const needsRoom: ReadonlySet<string | null> = new Set([
+  'InvalidContainerGroupUpdate',
+  'InvalidResourceLocation',
+]);
 
 /** Its answer was lost: what it came to is read from the group. */
 async function submittedBefore(

@@ -1,11 +1,11 @@
 import type { Test } from 'tap';
 import { createDeploymentStore } from '../../../src/store/deployments.ts';
-import { acceptance, later, loaded, type TestStore } from '../../support/store.ts';
+import { acceptance, change, later, loaded, type TestStore } from '../../support/store.ts';
 
 const hour = 3_600_000;
 
 export async function accepting(t: Test, store: TestStore): Promise<void> {
-  const { accept, acceptDelete, events, findOperation } = store.store;
+  const { accept, acceptChange, events, findOperation } = store.store;
   const { db } = store.database;
 
   await t.test('what is accepted is on record whole, with its audit row and its job', async t => {
@@ -165,10 +165,15 @@ export async function accepting(t: Test, store: TestStore): Promise<void> {
   await t.test('a deletion waits for what is under way, and is told what is gone', async t => {
     const asked = acceptance();
     await accept(asked);
-    const deletion = { ...acceptance(), id: asked.id };
-    t.same(await acceptDelete(deletion), { outcome: 'busy', operation: asked.operation });
+    const deletion = change(asked.id);
+    t.same(await acceptChange(deletion), {
+      outcome: 'busy',
+      operation: asked.operation,
+      kind: 'Create',
+      runUrl: null,
+    });
     const settled = { status: 'Failed', settled: true, holdsName: false } as const;
     await db.updateTable('deployments').set(settled).where('id', '=', asked.id).execute();
-    t.same(await acceptDelete(deletion), { outcome: 'gone' });
+    t.same(await acceptChange(deletion), { outcome: 'gone' });
   });
 }

@@ -2,10 +2,10 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { Test } from 'tap';
 import type { ListFilter } from '../../../src/store/deployments.ts';
 import { asWorker } from '../../../src/store/walls.ts';
-import { acceptance, type TestStore } from '../../support/store.ts';
+import { acceptance, change, type TestStore } from '../../support/store.ts';
 
 export async function reading(t: Test, store: TestStore): Promise<void> {
-  const { accept, acceptDelete, events, find, findOperation, list, load } = store.store;
+  const { accept, acceptChange, events, find, findOperation, list, load } = store.store;
   const { db } = store.database;
 
   await t.test('pages by key are whole, newest first, while others are added', async t => {
@@ -130,7 +130,7 @@ export async function reading(t: Test, store: TestStore): Promise<void> {
       t.same((await list(teams, { name: asked.name }, { size: 10 })).value, []);
       t.same((await list(teams, { team: 'inside' }, { size: 10 })).value, [], 'a filter opens no door');
     }
-    await t.rejects(acceptDelete({ ...acceptance(), id: asked.id, team: 'outside' }));
+    await t.rejects(acceptChange(change(asked.id, { team: 'outside' })));
     t.equal((await find(['outside', 'inside'], { id: asked.id }))?.id, asked.id);
   });
 

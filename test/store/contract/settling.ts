@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import { Secret } from '../../../src/secret.ts';
 import { createDeploymentStore, type NewEvent } from '../../../src/store/deployments.ts';
 import { type Claim, ClaimLost } from '../../../src/store/jobs.ts';
-import { acceptance, later, loaded, type TestStore } from '../../support/store.ts';
+import { acceptance, change, later, loaded, type TestStore } from '../../support/store.ts';
 
 const event = (message: string, at = new Date()): NewEvent => ({
   at,
@@ -14,7 +14,7 @@ const event = (message: string, at = new Date()): NewEvent => ({
 });
 
 export async function settling(t: Test, store: TestStore): Promise<void> {
-  const { accept, acceptDelete, events, find, findOperation, settle, drop } = store.store;
+  const { accept, acceptChange, events, find, findOperation, settle, drop } = store.store;
   const { db } = store.database;
 
   /** A deployment that was just accepted, and the claim on it. */
@@ -154,8 +154,8 @@ export async function settling(t: Test, store: TestStore): Promise<void> {
         claim.release();
         const following = await next;
         const row = await loaded(store, id);
-        const deletion = { ...acceptance(), id };
-        t.match(await acceptDelete(deletion), {
+        const deletion = change(id);
+        t.match(await acceptChange(deletion), {
           outcome: 'accepted',
           deployment: { status: 'Deleting', settled: false },
         });
@@ -179,7 +179,7 @@ export async function settling(t: Test, store: TestStore): Promise<void> {
         });
         last.release();
         t.match(await findOperation(['demo'], deletion.operation), { kind: 'Delete', status: 'Succeeded' });
-        t.same(await acceptDelete({ ...deletion, ...acceptance(), id }), { outcome: 'gone' });
+        t.same(await acceptChange(change(id)), { outcome: 'gone' });
         const revision = await db
           .selectFrom('revisions')
           .select('outcome')
@@ -209,7 +209,7 @@ export async function settling(t: Test, store: TestStore): Promise<void> {
       await following.complete(trx);
       await wait(100);
     };
-    const deleting = lingering.acceptDelete({ ...acceptance(), id });
+    const deleting = lingering.acceptChange(change(id));
     await wait(30);
     await settle({ ...following, complete }, present, { to: 'Running', now, againInMs: 60_000 });
     following.release();

@@ -1,0 +1,257 @@
+import { Compile } from 'typebox/compile';
+import { createError, type ErrorDetail } from '../errors.ts';
+import { decide } from '../policy/decide.ts';
+import type { Deployment } from '../schemas/deployment.ts';
+import type { Intent } from '../schemas/intent.ts';
+import type { Caller } from '../schemas/principal.ts';
+import { DeploymentRequest } from '../schemas/request.ts';
+import type { Revision } from '../schemas/revision.ts';
+import type { OnBusy } from '../store/deployments.ts';
+import { acceptChange, acceptedBefore, type Change, type ChangeParts } from './accept-change.ts';
+import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
+import type { ChangeContext } from './idempotency.ts';
+import { mergePatch } from './merge-patch.ts';
+import { changedSince, denied, notLive } from './refusals.ts';
+import { needsReplacement } from './replacement.ts';
+import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
+
+/** How a change of a deployment is asked for, beside what it is. */
+export interface Asking {
+  context: ChangeContext;
+  /** Whether the deployment is the one that the caller has read; absent where he does not say. */
+  isExpected?: (deployment: Deployment) => boolean;
+  onBusy?: OnBusy | undefined;
+  allowReplace?: boolean | undefined;
+}
+
+type Kind = 'Update' | 'Redeploy' | 'Rollback';
+
+/** What the new revision is: a spec, and what else is asked of it. */
+interface Wanted {
+  kind: Kind;
+  spec: Spec;
+  pins?: Record<string, string>;
+}
+
+export type Revising = ReturnType<typeof createRevising>;
+
+const validator = Compile(DeploymentRequest);
+
+/** Every change that makes a revision. The whole spec is judged anew each time, and a GET is never sent back as a PUT. */
+export function createRevising(parts: ChangeParts) {
+  const { store, policy } = parts;
+  return {
+    /** A whole spec in place of the present one. */
+    put(caller: Caller, ref: string, request: DeploymentRequest, asking: Asking): Promise<Change> {
+      const wanted = (deployment: Deployment) => ({
+        kind: 'Update' as const,
+        spec: own(deployment, request),
+      });
+      return change(caller, ref, { put: request }, asking, wanted);
+    },
+
+    /** RFC 7396: arrays are replaced whole. */
+    patch(caller: Caller, ref: string, patch: object, asking: Asking): Promise<Change> {
+      return change(caller, ref, { patch }, asking, deployment => ({
+        kind: 'Update',
+        spec: own(deployment, valid(mergePatch(deployment.spec, patch))),
+      }));
+    },
+
+    /** Other images by the names of containers, all else as it is. */
+    images(caller: Caller, ref: string, images: Record<string, string>, asking: Asking): Promise<Change> {
+      return change(caller, ref, { images }, asking, ({ spec }) => ({
+        kind: 'Update',
+        spec: withImages(spec, images),
+      }));
+    },
+
+    redeploy(caller: Caller, ref: string, asking: Asking): Promise<Change> {
+      return change(caller, ref, {}, asking, ({ spec }) => ({ kind: 'Redeploy', spec }));
+    },
+
+    /** To a revision, else to the last one that succeeded; on the digests that it had. */
+    rollback(caller: Caller, ref: string, to: number | undefined, asking: Asking): Promise<Change> {
+      return change(caller, ref, { to: to ?? null }, asking, async deployment => {
+        const { spec, images } = await revisionToGoBackTo(deployment, to);
+        const digests = images.flatMap(({ container, digest }) =>
+          digest === null ? [] : [[container, digest] as const],
+        );
+        return { kind: 'Rollback', spec, pins: Object.fromEntries(digests) };
+      });
+    },
+
+    /** `POST /deployments` with `onExisting: replace`; null where there is nothing to replace. */
+    async replace(
+      caller: Caller,
+      spec: Spec,
+      request: object,
+      context: ChangeContext,
+    ): Promise<Change | null> {
+      const { team, target = '', name } = spec;
+      const found = await store.find(team === undefined ? [] : [team], { target, name });
+      const wanted = () => ({ kind: 'Update' as const, spec });
+      return found && attempt(caller, found, request, { context }, wanted);
+    },
+
+    async revisions(
+      caller: Caller,
+      ref: string,
+      page: { before?: number | undefined; size: number },
+    ): Promise<{ value: Revision[]; next?: string }> {
+      const teams = recordsFor(caller);
+      const { id } = await findOrThrow(store, teams, ref);
+      const { value, more } = await store.revisions(teams, id, page);
+      const last = value.at(-1);
+      return more && last ? { value, next: String(last.number) } : { value };
+    },
+
+    async revision(caller: Caller, ref: string, number: number): Promise<Revision> {
+      const teams = recordsFor(caller);
+      const { id } = await findOrThrow(store, teams, ref);
+      const { value } = await store.revisions(teams, id, { before: number + 1, size: 1 });
+      const [found] = value;
+      if (found?.number !== number) throw createError('NotFound', 'There is no such revision.');
+      return found;
+    },
+  };
+
+  async function change(
+    caller: Caller,
+    ref: string,
+    asked: object,
+    asking: Asking,
+    wantedOf: (deployment: Deployment) => Wanted | Promise<Wanted>,
+  ): Promise<Change> {
+    const deployment = await findOrThrow(store, teamsWith(caller, 'deploy'), ref);
+    const { id } = deployment;
+    const whole = { id, ...asked, allowReplace: asking.allowReplace ?? false };
+    const change = await attempt(caller, deployment, whole, asking, wantedOf);
+    if (!change) throw notLive(deployment);
+    return change;
+  }
+
+  /** Null where the deployment has nothing left that could be changed. */
+  async function attempt(
+    caller: Caller,
+    deployment: Deployment,
+    asked: object,
+    { context, isExpected, onBusy, allowReplace }: Asking,
+    wantedOf: (deployment: Deployment) => Wanted | Promise<Wanted>,
+  ): Promise<Change | null> {
+    const before = await acceptedBefore(parts, caller, deployment, asked, context);
+    if (before) return before;
+    if (isExpected && !isExpected(deployment)) throw changedSince(deployment);
+
+    const { kind, spec: raw, pins } = await wantedOf(deployment);
+    const { spec, plan, quota } = judge(caller, raw);
+    const replaces = await replacedBy(deployment, spec);
+    if (replaces.length > 0 && !allowReplace) throw requiresReplacement(replaces);
+    const intent: Intent & { kind: Kind } = {
+      kind,
+      ...(allowReplace ? { allowReplace } : {}),
+      ...(spec.onFailure === 'rollback' ? { onFailure: 'rollback' } : {}),
+      ...(pins ? { pins } : {}),
+    };
+    return acceptChange(
+      parts,
+      caller,
+      deployment,
+      {
+        asked,
+        intent,
+        onBusy: onBusy ?? spec.onBusy ?? 'fail',
+        ...(isExpected ? { expects: deployment } : {}),
+        revision: { spec, plan, size: sizeOf(spec), quota },
+      },
+      context,
+    );
+  }
+
+  /** The same judgement as for the first revision. */
+  function judge(caller: Caller, raw: Spec) {
+    const filled = fillDefaults(raw);
+    checkSpec(filled);
+    const ask = askOf(filled, readImages(filled));
+    const decision = decide(policy(), caller, ask);
+    if (!decision.allowed) throw denied(decision);
+    const { plan } = decision;
+    const spec = { ...filled, team: plan.team, target: plan.target.name, location: plan.target.location };
+    return { spec, plan: { plan, ask, caller }, quota: plan.quota };
+  }
+
+  async function replacedBy({ id, team, liveRevision }: Deployment, spec: Spec): Promise<string[]> {
+    const live = liveRevision === null ? null : await store.revision([team], id, liveRevision);
+    return live ? needsReplacement(live.spec, spec) : [];
+  }
+
+  async function revisionToGoBackTo(deployment: Deployment, asked: number | undefined) {
+    const { id, team, revision } = deployment;
+    const number = asked ?? (await store.lastSucceeded([team], id, revision));
+    const found = number === null ? null : await store.revision([team], id, number);
+    if (found) return found;
+    throw createError(
+      'NoRevisionToRollBackTo',
+      asked === undefined
+        ? 'No revision before this one has succeeded.'
+        : `The deployment has no revision ${asked}.`,
+      { about: { team, target: deployment.name } },
+    );
+  }
+}
+
+/** A deployment keeps its name and place. */
+function own({ spec: { team, target, name } }: Deployment, request: Spec): Spec {
+  const errors = Object.entries({ team, target, name }).flatMap(([member, value]) => {
+    const asked = Object.entries(request).find(([name]) => name === member)?.[1];
+    return asked === undefined || asked === value
+      ? []
+      : [{ pointer: `/${member}`, detail: `cannot be changed: it is '${value}'` }];
+  });
+  if (errors.length > 0) throw invalid(errors);
+  return { ...request, name, ...(team ? { team } : {}), ...(target ? { target } : {}) };
+}
+
+function valid(merged: unknown): DeploymentRequest {
+  if (validator.Check(merged)) return merged;
+  const errors = [...validator.Errors(merged)].map(({ instancePath, message }) => ({
+    pointer: instancePath,
+    detail: message,
+  }));
+  throw invalid(errors.slice(0, 50));
+}
+
+function withImages(spec: Spec, images: Record<string, string>): Spec {
+  const known = new Set([...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name));
+  const strangers = Object.keys(images).filter(name => !known.has(name));
+  if (strangers.length > 0)
+    throw invalid(
+      strangers.map(name => ({
+        pointer: `/${name}`,
+        detail: `is no container of the deployment, which has ${[...known].join(', ')}`,
+      })),
+    );
+  const changed = <T extends { name?: string; image: string }>(container: T): T => ({
+    ...container,
+    image: images[container.name ?? spec.name] ?? container.image,
+  });
+  return {
+    ...spec,
+    containers: spec.containers.map(changed),
+    ...(spec.initContainers ? { initContainers: spec.initContainers.map(changed) } : {}),
+  };
+}
+
+function invalid(errors: ErrorDetail[]) {
+  const summary = errors
+    .slice(0, 5)
+    .map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`)
+    .join('; ');
+  return createError('InvalidRequest', summary, { errors });
+}
+
+function requiresReplacement(places: string[]) {
+  const detail = `Azure cannot change ${places.join(', ')} in place. With ?allowReplace=true the container group is deleted and made anew: it is down meanwhile, and its address may change.`;
+  const errors = places.map(pointer => ({ pointer, detail: 'cannot be changed in place' }));
+  return createError('RequiresReplacement', detail, { errors });
+}

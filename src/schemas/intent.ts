@@ -1,0 +1,35 @@
+import type { OperationKind, Status } from './deployment.ts';
+import type { Failure } from './failure.ts';
+
+/** What the change under way is to do, beside what its kind says, and how far it is. Kept with the row; callers never see it. */
+export interface Intent {
+  kind: OperationKind;
+  /** Where ARM cannot change the group in place it is deleted and made anew. */
+  allowReplace?: true;
+  /** It cannot: what is there goes first. */
+  replaces?: true;
+  /** What the change comes to in vain is undone. */
+  onFailure?: 'rollback';
+  /** The revision that ARM served when the change was accepted. */
+  previous?: number | null;
+  /** Digests by container: the images are those of an earlier revision, whatever their tags mean now. */
+  pins?: Record<string, string>;
+  /** The group as it was before: what is still so says nothing of the change. */
+  before?: GroupMarks;
+  /** Azure has taken the verb. */
+  sent?: true;
+  /** Of a cancel: the operation that it ends, and where that was. */
+  cancels?: { operation: string; intent: Intent; status: Status };
+  /** Until then what a lost worker sent may still reach Azure (RFC 3339). */
+  inDoubtUntil?: string;
+  /** What went wrong: the revision under way only takes back what failed. */
+  undoing?: Failure;
+}
+
+/** What tells whether a group has moved since: by Azure's own clock. */
+export interface GroupMarks {
+  /** When each container was started last. */
+  started: Record<string, string>;
+  /** Of the newest event. */
+  eventsUntil: string | null;
+}
