@@ -77,6 +77,7 @@ async function session(): Promise<void> {
     await ask('PUT', `/deployments/${ref}`, { body: requestFor('replay-running') });
     const events = await ask('GET', `/deployments/${ref}/events?maxpagesize=2`);
     if (events.json.nextLink) await ask('GET', events.json.nextLink);
+    await ask('GET', `/deployments/${ref}/events`, { headers: { accept: 'text/event-stream' } });
   }
   for (const operation of [first.operation, second.operation, third.operation]) {
     await ask('GET', `/operations/${operation}`);
@@ -96,6 +97,7 @@ async function session(): Promise<void> {
     const body = { server: 'myregistry.azurecr.io', image, ...credential };
     await ask('POST', '/credentials/test', { body });
   }
+  for (const path of ['/events', '/events?team=demo&maxpagesize=3']) await ask('GET', path);
   await ask('GET', '/audit');
   await ask('GET', '/audit?team=demo');
   await ask('GET', '/no-such-address');

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { insertEvents } from '../../../src/store/events.ts';
@@ -102,16 +103,18 @@ export async function telling(t: Test, { store, database }: TestStore): Promise<
   await t.test('who subscribed is told of the deployment and of its team, not of others', async t => {
     const watch = await store.watch();
     t.teardown(() => watch.close());
-    const [one, other] = [await accepted('told'), await accepted('untold')];
+    const one = await accepted('told');
     using byId = watch.subscribe({ id: one.id });
     using byTeam = watch.subscribe({ team: 'told' });
     using elsewhere = watch.subscribe({ team: 'untold' });
     await append(one, ['news']);
     t.equal(await byId.within(20_000), true);
     t.equal(await byTeam.within(20_000), true);
+    await append(one, ['more']);
+    t.equal(await byId.within(20_000), true, 'again and again');
     t.equal(await elsewhere.within(0), false);
     t.equal(await elsewhere.within(20_000, AbortSignal.abort()), false);
-    using id = watch.subscribe({ id: other.id });
-    t.equal(await id.within(20_000, AbortSignal.abort()), false, 'who left is not kept waiting');
+    using nothing = watch.subscribe({ id: randomUUIDv7() });
+    t.equal(await nothing.within(20_000, AbortSignal.abort()), false, 'who left is not kept waiting');
   });
 }
