@@ -8,11 +8,11 @@ import { administrator, demo } from './demo-ids.ts';
 import { addDemoRegistries, type Passwords, registryUsers } from './demo-registries.ts';
 import { addDemoVaults } from './demo-vaults.ts';
 import { exchangeAudience, federatedIssuer } from './entra/federated.ts';
-import type { Principal, World } from './world.ts';
+import { emptyWorld, type Principal, type World } from './world.ts';
 
 /** The demo world; every password in it is a random canary, new each time. */
 export function createDemoWorld(): World {
-  const world = emptyWorld();
+  const world = emptyWorld(demo.tenantId);
   const passwords = createPasswords();
   addSubscription(world);
   addClients(world, passwords);
@@ -25,22 +25,6 @@ export function createDemoWorld(): World {
   const longAgo = new Date(Date.now() - 24 * 3_600_000).toISOString();
   for (const assignment of Object.values(world.roleAssignments)) assignment.createdOn = longAgo;
   return world;
-}
-
-function emptyWorld(): World {
-  return {
-    tenantId: demo.tenantId,
-    subscriptions: {},
-    resourceGroups: {},
-    principals: {},
-    identities: {},
-    roleAssignments: {},
-    vaults: {},
-    containerRegistries: {},
-    registries: {},
-    containerGroups: {},
-    operations: {},
-  };
 }
 
 function createPasswords(): Passwords {

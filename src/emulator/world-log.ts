@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, Changes } from './changes.ts';
 import { writeAtomically } from './files.ts';
-import type { World } from './world.ts';
+import { emptyWorld, type World } from './world.ts';
 
 /**
  * A copy of the world in `world.json`, and what changed since in `world.log.N`, a line for each batch of changes: N is
@@ -35,8 +35,10 @@ const logFile = (directory: string, copy: number) => join(directory, `world.log.
 /** Undefined where nothing is kept yet. Throws what is wrong with it. */
 export function readWorld(directory: string): Kept | undefined {
   if (!existsSync(copyFile(directory))) return undefined;
-  const { format, copy = 0, world }: Copy = JSON.parse(readFileSync(copyFile(directory), 'utf8'));
+  const { format, copy = 0, world: written }: Copy = JSON.parse(readFileSync(copyFile(directory), 'utf8'));
   if (!formats.includes(format)) throw new Error(`its format is ${format}, not ${formats.at(-1)}`);
+  // One that was written before has fewer maps.
+  const world = { ...emptyWorld(written.tenantId), ...written };
   const file = logFile(directory, copy);
   const log = existsSync(file) ? readFileSync(file, 'utf8') : '';
   // A kill in the middle of a write leaves a line without its end: nobody was told that it is kept.

@@ -12,12 +12,35 @@ export interface World {
   principals: Record<string, Principal>;
   identities: Record<string, UserAssignedIdentity>;
   roleAssignments: Record<string, RoleAssignment>;
+  /** Custom ones, by name; the built-in ones are the same everywhere. */
+  roleDefinitions: Record<string, RoleDefinition>;
   vaults: Record<string, Vault>;
+  /** Vaults that can be recovered, and keep their names until they are purged. */
+  deletedVaults: Record<string, DeletedVault>;
   containerRegistries: Record<string, ContainerRegistry>;
   /** The registries that answer here, by host name. */
   registries: Record<string, Registry>;
   containerGroups: Record<string, ContainerGroup>;
   operations: Record<string, Operation>;
+}
+
+/** A world in which nothing exists. */
+export function emptyWorld(tenantId: string): World {
+  return {
+    tenantId,
+    subscriptions: {},
+    resourceGroups: {},
+    principals: {},
+    identities: {},
+    roleAssignments: {},
+    roleDefinitions: {},
+    vaults: {},
+    deletedVaults: {},
+    containerRegistries: {},
+    registries: {},
+    containerGroups: {},
+    operations: {},
+  };
 }
 
 /** The names of the world's maps. */
@@ -29,6 +52,8 @@ export interface ResourceGroup {
   subscriptionId: string;
   location: string;
   tags: Record<string, string>;
+  /** It is being deleted, with everything in it. */
+  deleting?: true;
 }
 
 /** Something that signs in. `secrets` are client secrets; `federated` are the assertions accepted instead. */
@@ -63,6 +88,24 @@ export interface RoleAssignment {
   principalId: string;
   principalType: string;
   createdOn: string;
+  /** Gives no right before that moment of the emulator's time (Unix milliseconds). */
+  comesAt?: number;
+  /** Deleted; still gives its right until that moment. */
+  goesAt?: number;
+}
+
+/** What a role allows: `actions` on resources (ARM), `dataActions` on what is inside them (vaults, registries). */
+export interface RoleDefinition {
+  name: string;
+  roleName: string;
+  description: string;
+  type: 'BuiltInRole' | 'CustomRole';
+  actions: string[];
+  notActions: string[];
+  dataActions: string[];
+  notDataActions?: string[];
+  /** The scopes at which it can be assigned; all without them. */
+  assignableScopes?: string[];
 }
 
 export interface Vault {
@@ -72,6 +115,34 @@ export interface Vault {
   subscriptionId: string;
   location: string;
   secrets: Record<string, VaultSecret>;
+  tags?: Record<string, string>;
+  /** What its owner chose; Azure's defaults for what is absent. */
+  settings?: VaultSettings;
+}
+
+export interface VaultSettings {
+  enableRbacAuthorization?: boolean;
+  accessPolicies?: { tenantId: string; objectId: string; permissions: { secrets?: string[] } }[];
+  enabledForDeployment?: boolean;
+  enabledForTemplateDeployment?: boolean;
+  enabledForDiskEncryption?: boolean;
+  softDeleteRetentionInDays?: number;
+  enablePurgeProtection?: boolean;
+  publicNetworkAccess?: 'Enabled' | 'Disabled';
+  networkAcls?: NetworkRules & { bypass: 'AzureServices' | 'None' };
+}
+
+export interface DeletedVault {
+  vault: Vault;
+  /** In the emulator's time (Unix milliseconds). */
+  deletedAt: number;
+  purgedAt: number;
+}
+
+/** Who may come by the public network: addresses and networks, where not all. */
+export interface NetworkRules {
+  defaultAction: 'Allow' | 'Deny';
+  ipRules: { value: string; action?: 'Allow' }[];
 }
 
 export interface VaultSecret {
@@ -104,6 +175,11 @@ export interface ContainerRegistry {
   roleAssignmentMode: 'LegacyRegistryPermissions' | 'AbacRepositoryPermissions';
   azureADAuthenticationAsArmPolicy: 'enabled' | 'disabled';
   publicNetworkAccess: 'Enabled' | 'Disabled';
+  tags?: Record<string, string>;
+  sku?: 'Basic' | 'Standard' | 'Premium';
+  networkRuleSet?: NetworkRules;
+  /** Whether Azure's own services come in past these rules with an identity; they do without it. */
+  networkRuleBypassOptions?: 'AzureServices' | 'None';
 }
 
 export interface Registry {

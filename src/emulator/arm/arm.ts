@@ -5,6 +5,8 @@ import { createServiceApp } from '../door/service-app.ts';
 import type { EntraTokens } from '../entra/tokens.ts';
 import type { Parts, Service } from '../parts.ts';
 import { type ArmAccess, createArmAccess, readApiVersion } from './access.ts';
+import { rewriteAuthorizationUrl } from './authorization-paths.ts';
+import { registerDefinitions } from './definitions.ts';
 import { ArmError } from './errors.ts';
 import { registerIdentities } from './identities.ts';
 import { describeEndpoints } from './metadata.ts';
@@ -12,7 +14,7 @@ import { registerProviders } from './providers.ts';
 import { registerRegistriesAndVaults } from './registries-and-vaults.ts';
 import { registerRegistryCredentials } from './registry-credentials.ts';
 import { registerResources } from './resources.ts';
-import { registerAuthorization, rewriteAuthorizationUrl } from './role-assignments.ts';
+import { registerRoleAssignments } from './role-assignments.ts';
 import { createNamedSubscription, registerSubscriptions } from './subscriptions.ts';
 import { throttle } from './throttling.ts';
 
@@ -42,7 +44,8 @@ export function createArm(
   );
   registerSubscriptions(app, parts, arms);
   registerIdentities(app, parts, arms);
-  registerAuthorization(app, parts, arms);
+  registerRoleAssignments(app, parts, arms);
+  registerDefinitions(app, parts, arms);
   registerRegistriesAndVaults(app, parts, arms);
   registerRegistryCredentials(app, parts, arms);
   registerResources(app, parts, arms);

@@ -1,5 +1,5 @@
-import type { RoleAssignment, World } from '../world.ts';
-import { findRole, type RoleDefinition } from './role-definitions.ts';
+import type { RoleAssignment, RoleDefinition, World } from '../world.ts';
+import { findRole } from './role-definitions.ts';
 
 /** Whether the principal may do `action` (such as `Microsoft.KeyVault/vaults/read`) on the ARM id `scope`. */
 export function can(world: World, principalId: string, action: string, scope: string): boolean {
@@ -10,7 +10,9 @@ export function can(world: World, principalId: string, action: string, scope: st
 
 /** The same for data actions: what is inside a vault or a registry. No `Owner` has these by being owner. */
 export function canData(world: World, principalId: string, dataAction: string, scope: string): boolean {
-  return rolesOn(world, principalId, scope).some(role => names(role.dataActions, dataAction));
+  return rolesOn(world, principalId, scope).some(
+    role => names(role.dataActions, dataAction) && !names(role.notDataActions ?? [], dataAction),
+  );
 }
 
 /**
@@ -39,13 +41,16 @@ export function covers(outer: string, inner: string): boolean {
 function rolesOn(world: World, principalId: string, scope: string): RoleDefinition[] {
   return assignmentsOf(world, principalId)
     .filter(assignment => covers(assignment.scope, scope))
-    .map(assignment => findRole(assignment.roleDefinitionId))
+    .map(assignment => findRole(world, assignment.roleDefinitionId))
     .filter(role => role !== undefined);
 }
 
 function assignmentsOf(world: World, principalId: string): RoleAssignment[] {
   const id = principalId.toLowerCase();
-  return Object.values(world.roleAssignments).filter(each => each.principalId.toLowerCase() === id);
+  return Object.values(world.roleAssignments).filter(
+    // One that was made a moment ago may not have reached everybody yet.
+    each => each.comesAt === undefined && each.principalId.toLowerCase() === id,
+  );
 }
 
 function normalise(scope: string): string {

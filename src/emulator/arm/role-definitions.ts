@@ -1,13 +1,4 @@
-/** What a role allows: `actions` on resources (ARM), `dataActions` on what is inside them (vaults, registries). */
-export interface RoleDefinition {
-  name: string;
-  roleName: string;
-  description: string;
-  type: 'BuiltInRole' | 'CustomRole';
-  actions: string[];
-  notActions: string[];
-  dataActions: string[];
-}
+import { lookUp, type RoleDefinition, type World } from '../world.ts';
 
 export const roles = {
   owner: '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
@@ -30,7 +21,7 @@ const everybodyMay = [
   'Microsoft.Authorization/*/read',
 ];
 
-export const roleDefinitions: readonly RoleDefinition[] = [
+const roleDefinitions: readonly RoleDefinition[] = [
   builtIn(roles.owner, 'Owner', { actions: ['*'] }),
   builtIn(roles.contributor, 'Contributor', {
     actions: ['*'],
@@ -101,6 +92,8 @@ export const roleDefinitions: readonly RoleDefinition[] = [
   },
 ];
 
+const builtInRoles = new Map(roleDefinitions.map(role => [role.name, role]));
+
 function builtIn(
   name: string,
   roleName: string,
@@ -111,11 +104,20 @@ function builtIn(
 }
 
 /** The definition that an id names, whatever scope the id is written with. */
-export function findRole(roleDefinitionId: string): RoleDefinition | undefined {
-  const name = roleDefinitionId.split('/').at(-1)?.toLowerCase();
-  return roleDefinitions.find(role => role.name === name);
+export function findRole(world: World, roleDefinitionId: string): RoleDefinition | undefined {
+  const name = roleDefinitionId.split('/').at(-1)?.toLowerCase() ?? '';
+  return builtInRoles.get(name) ?? lookUp(world.roleDefinitions, name);
+}
+
+/** Built-in ones first. */
+export function allRoles(world: World): RoleDefinition[] {
+  return [...roleDefinitions, ...Object.values(world.roleDefinitions)];
 }
 
 export function roleId(subscriptionId: string, name: string): string {
   return `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${name}`;
+}
+
+export function subscriptionOf(scope: string): string {
+  return /^\/subscriptions\/([^/]+)/i.exec(scope)?.[1] ?? '00000000-0000-0000-0000-000000000000';
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createIdentity, identityId } from '../arm/identities.ts';
 import { newRegistry } from '../arm/registries-and-vaults.ts';
 import { assignRole } from '../arm/role-assignments.ts';
-import { findRole, roleDefinitions } from '../arm/role-definitions.ts';
+import { allRoles, findRole } from '../arm/role-definitions.ts';
 import { groupId, normaliseLocation } from '../arm/subscriptions.ts';
 import { demo } from '../demo-ids.ts';
 import { putImage } from '../registry/images.ts';
@@ -181,7 +181,8 @@ function addImage(world: World, reader: Reader): void {
 function addRoleAssignment(world: World, reader: Reader): void {
   const wanted = reader.text('role', undefined) ?? reader.text('roleDefinitionId');
   const role =
-    findRole(wanted) ?? roleDefinitions.find(each => each.roleName.toLowerCase() === wanted.toLowerCase());
+    findRole(world, wanted) ??
+    allRoles(world).find(each => each.roleName.toLowerCase() === wanted.toLowerCase());
   if (!role) throw new Error(`there is no role '${wanted}'`);
   const createdOn = reader.text('createdOn', new Date().toISOString());
   assignRole(world, reader.text('principalId'), role.name, reader.text('scope'), createdOn);
