@@ -156,7 +156,7 @@ function contextOf(row: DeploymentRow, container: string | undefined) {
 function credentialFor({ credentials }: DeploymentRow, image: string | undefined) {
   const used = credentials.find(({ server }) => image !== undefined && server === registryOf(image));
   if (!used) return { credential: { kind: 'none' as const } };
-  const { server, identity, vault, secretName, secretVersion } = used;
+  const { server, identity, vault, secretName, secretVersion, username } = used;
   if (identity !== undefined) return { credential: { kind: 'identity' as const, id: identity, server } };
   return {
     credential: {
@@ -164,6 +164,7 @@ function credentialFor({ credentials }: DeploymentRow, image: string | undefined
       vault: vault ?? '',
       secretName: secretName ?? '',
       ...(secretVersion ? { secretVersion } : {}),
+      ...(username ? { username } : {}),
       server,
     },
   };

@@ -1,7 +1,8 @@
 import { armHost, vaultSuffix } from './door/hosts.ts';
 import { loginHost } from './entra/entra.ts';
 import { federatedIssuer } from './entra/federated.ts';
-import type { World } from './world.ts';
+import { tokenHostOf } from './registry/manners.ts';
+import type { Registry, World } from './world.ts';
 
 /**
  * Where clients find the embedded Azure, in the form of `SLIPWAY_HOSTS`: `HOST=ADDRESS:PORT` apart by commas, and
@@ -17,15 +18,15 @@ export function hostTable(
     armHost,
     `*${vaultSuffix}`,
     new URL(federatedIssuer).host,
-    ...Object.keys(world.registries).flatMap(namesOf),
+    ...Object.values(world.registries).flatMap(namesOf),
     ...external,
   ];
   const place = `${address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname}:${address.port}`;
   return [...new Set(hosts).values().map(host => `${host}=${place}`), '*=none'].join(',');
 }
 
-function namesOf(registry: string): string[] {
-  return registry === 'docker.io'
-    ? ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'auth.docker.io']
-    : [registry];
+function namesOf(registry: Registry): string[] {
+  const { host } = registry;
+  const names = host === 'docker.io' ? [host, 'index.docker.io', 'registry-1.docker.io'] : [host];
+  return [...names, tokenHostOf(registry) ?? host];
 }

@@ -182,10 +182,24 @@ export interface ContainerRegistry {
   networkRuleBypassOptions?: 'AzureServices' | 'None';
 }
 
+export const registryKinds = [
+  'acr',
+  'dockerhub',
+  'ghcr',
+  'harbor',
+  'nexus',
+  'gitlab',
+  'quay',
+  'artifactRegistry',
+  'ecr',
+  'basic',
+] as const;
+export type RegistryKind = (typeof registryKinds)[number];
+
 export interface Registry {
   host: string;
-  /** Which public registry it behaves like; `basic` is a self-hosted one with htpasswd. */
-  kind: 'acr' | 'dockerhub' | 'ghcr' | 'basic';
+  /** Which registry it behaves like; `basic` is the distribution project's own with htpasswd. */
+  kind: RegistryKind;
   /** Users by name. `repositories` are globs (`team/**`); none means all. */
   users: Record<
     string,
@@ -195,6 +209,8 @@ export interface Registry {
       password2?: string;
       kind: 'admin' | 'servicePrincipal' | 'token' | 'user';
       repositories?: string[];
+      /** Its time is over, which its registry says. */
+      expired?: boolean;
     }
   >;
   /** Repositories that anyone may pull, as globs. */

@@ -36,7 +36,7 @@ export interface DemoWorld {
  */
 export async function startDemoWorld(
   t: Teardown,
-  { search = true }: { search?: boolean } = {},
+  { search = true, env: azureEnv = {} }: { search?: boolean; env?: Record<string, string> } = {},
 ): Promise<DemoWorld> {
   const data = temporaryDirectory(t);
   // A store made before is copied: making one takes seconds.
@@ -45,7 +45,10 @@ export async function startDemoWorld(
   t.teardown(() => {
     if (search) refuseCanaries(directory);
   });
-  const azure = await startProcess(t, ['src/emulator/main.ts', '--data', directory], { EMULATOR_PORT: '0' });
+  const azure = await startProcess(t, ['src/emulator/main.ts', '--data', directory], {
+    EMULATOR_PORT: '0',
+    ...azureEnv,
+  });
   const env: Record<string, string | undefined> = { SLIPWAY_DATA: data, PORT: '0' };
   Object.assign(env, findEmbeddedAzure(env));
   const table = parseHostTable(`localhost=127.0.0.1:${new URL(azure.url).port}`);

@@ -39,6 +39,7 @@ export const credentialWords: Words = {
         ],
     causes: [
       'the credential lacks the right to pull',
+      'the password or token is wrong or has expired',
       'the registry refuses the network',
       'the repository does not exist',
     ],

@@ -144,6 +144,7 @@ const signIn: readonly Rule[] = [
     when: any(
       says(/pull access denied|or it may not exist/),
       all(any(withoutCredential, dockerHub), says(/requested access to the resource is denied/)),
+      all(dockerHub, says(/insufficient_scope/)),
     ),
   },
   {
@@ -152,8 +153,9 @@ const signIn: readonly Rule[] = [
     but: uncertain,
   },
   { code: 'RegistryCredentialMissing', when: all(withoutCredential, mayNotPull), but: uncertain },
+  // GitLab's token service says the same to a wrong token and to one without right.
+  { code: 'RegistryAccessDenied', when: all(atStep('token'), says(/access forbidden/)), but: uncertain },
   { code: 'RegistryAccessDenied', when: mayNotPull },
-  // GitLab's token service lets everybody in and refuses what they ask for.
   {
     code: 'RegistryAccessDenied',
     when: all(withCredential, forbidden, quotes(/\/jwt\/auth/)),

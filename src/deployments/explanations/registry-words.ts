@@ -1,4 +1,6 @@
 import { addressRefusedCode } from '../../hosts.ts';
+import { parseReference } from '../../registry/reference.ts';
+import { hintFor } from '../../registry/reference-hints.ts';
 import type { Fix } from '../../schemas/failure.ts';
 import { command } from '../command.ts';
 import { fix } from '../failure.ts';
@@ -16,10 +18,19 @@ export const registryWords: Words = {
     detail: `'${names.image}' has capitals in its repository.`,
     fixes: [fix('caller', `Write the repository in lower case: ${lowerCase(names.image)}`)],
   }),
-  ImageNotFound: names => ({
-    detail: `${names.registry} has no ${names.wanted}.`,
-    fixes: [listTags(names), fix('caller', 'Deploy a tag that exists')],
-  }),
+  ImageNotFound: (names, { observation }) => {
+    const near = observation.kind === 'registry' ? (observation.problem.nearestTags ?? []) : [];
+    const [first] = near;
+    const meant = first ? imageWithTag(names.image, first) : null;
+    return {
+      detail: `${names.registry} has no ${names.wanted}.${first ? ` The nearest tags are ${near.join(', ')}.` : ''}`,
+      fixes: [
+        listTags(names),
+        fix('caller', meant ? `Deploy a tag that exists, such as ${meant}` : 'Deploy a tag that exists'),
+        ...slip(names),
+      ],
+    };
+  },
   ImageInaccessible: names => ({
     detail: `Azure could not access ${names.image} with ${names.by}, and does not say why.`,
     fixes: [listTags(names), ...(names.identity ? [grantPull(names)] : newSecret(names))],
@@ -113,9 +124,18 @@ export const registryWords: Words = {
   }),
 };
 
+const imageWithTag = (image: string, tag: string) => `${image.replace(/:[\w.-]+$/, '')}:${tag}`;
+
+/** An image of Docker Hub may have been meant for another registry. */
+export function slip({ image }: Pick<Names, 'image'>): Fix[] {
+  const parsed = parseReference(image);
+  const hint = parsed.ok && parsed.reference.domain === 'docker.io' ? hintFor(image, parsed.reference) : null;
+  return hint ? [fix('caller', hint)] : [];
+}
+
 function strange({ foreignRealm, redirectedTo }: { foreignRealm?: string; redirectedTo?: string }): string {
   if (foreignRealm)
-    return `sends whoever signs in to ${foreignRealm}, which does not go with it: nothing was sent there.`;
+    return `sends whoever signs in to ${foreignRealm}, which does not go with it: nothing was sent there. Where it does, the policy names it as tokenHost of the registry.`;
   return redirectedTo
     ? `points on to ${redirectedTo}, where no credential is taken along. Name that host in the image, if it is the registry.`
     : 'answers, but not as a container registry.';

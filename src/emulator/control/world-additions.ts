@@ -7,7 +7,7 @@ import { groupId, normaliseLocation } from '../arm/subscriptions.ts';
 import { demo } from '../demo-ids.ts';
 import { putImage } from '../registry/images.ts';
 import { newVersion } from '../vault/secrets.ts';
-import { lookUp, type Registry, type World } from '../world.ts';
+import { lookUp, type Registry, registryKinds, type World } from '../world.ts';
 import { createReader, type Reader } from './reader.ts';
 
 /**
@@ -146,7 +146,7 @@ function addRegistry(world: World, reader: Reader): void {
   const known = lookUp(world.registries, host);
   world.registries[host] = {
     host,
-    kind: reader.oneOf('kind', ['acr', 'dockerhub', 'ghcr', 'basic'], known?.kind ?? 'basic'),
+    kind: reader.oneOf('kind', registryKinds, known?.kind ?? 'basic'),
     users: { ...known?.users, ...readUsers(reader) },
     anonymous: [...(known?.anonymous ?? []), ...reader.texts('anonymous')],
     limited: [...(known?.limited ?? []), ...reader.texts('limited')],
@@ -159,10 +159,11 @@ function readUsers(reader: Reader): Registry['users'] {
     reader.entries('users').map(([name, user]) => {
       const repositories = user.texts('repositories');
       const kind = user.oneOf('kind', ['admin', 'servicePrincipal', 'token', 'user'], 'user');
-      return [
-        name,
-        { password: user.text('password'), kind, ...(repositories.length > 0 ? { repositories } : {}) },
-      ];
+      const some = {
+        ...(repositories.length > 0 ? { repositories } : {}),
+        ...(user.flag('expired', false) ? { expired: true } : {}),
+      };
+      return [name, { password: user.text('password'), kind, ...some }];
     }),
   );
 }

@@ -4,18 +4,26 @@ export class RegistryError extends Error {
   readonly code: string;
   readonly detail: unknown;
   readonly headers: Record<string, string>;
+  /** The message is all that is answered. */
+  readonly plain: boolean;
 
   constructor(
     status: number,
     code: string,
     message: string,
-    more: { detail?: unknown; headers?: Record<string, string> } = {},
+    more: { detail?: unknown; headers?: Record<string, string>; plain?: boolean } = {},
   ) {
     super(message);
     this.status = status;
     this.code = code;
     this.detail = more.detail ?? null;
     this.headers = more.headers ?? {};
+    this.plain = more.plain ?? false;
+  }
+
+  with(more: { detail?: unknown; headers?: Record<string, string> }): RegistryError {
+    const { status, code, message, plain } = this;
+    return new RegistryError(status, code, message, { ...more, plain });
   }
 
   body(): object {

@@ -2,15 +2,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { nameCaller } from '../door/callers.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { Parts, Service } from '../parts.ts';
-import type { Registry, World } from '../world.ts';
+import { lookUp, type Registry, type World } from '../world.ts';
 import { answerAcrApi } from './acr-api.ts';
 import { RegistryError } from './errors.ts';
+import { expiredText, manners, tokenHostOf } from './manners.ts';
 import { answerRepository } from './repositories.ts';
 import { mayPull, openToken, signIn, type Visitor } from './sign-in.ts';
 import { readBasic, registerTokens } from './tokens.ts';
 
-/** Docker Hub has several names, and gives out tokens under another. */
-const dockerHubNames = new Set(['registry-1.docker.io', 'index.docker.io', 'auth.docker.io']);
+/** Docker Hub has several names. */
+const dockerHubNames = new Set(['registry-1.docker.io', 'index.docker.io']);
 
 /** The registries of the world: one OCI registry under many names, each with its own ways of signing in. */
 export function createRegistries(parts: Parts): Service {
@@ -34,7 +35,11 @@ export function createRegistries(parts: Parts): Service {
 function findRegistry(world: World, host: string): Registry | undefined {
   const name = host.toLowerCase().replace(/:\d+$/, '');
   const own = dockerHubNames.has(name) ? 'docker.io' : name;
-  return Object.hasOwn(world.registries, own) ? world.registries[own] : undefined;
+  // Some give out their tokens under another name.
+  return (
+    lookUp(world.registries, own) ??
+    Object.values(world.registries).find(registry => tokenHostOf(registry) === name)
+  );
 }
 
 function registerApi(
@@ -82,7 +87,7 @@ function visitorOf(request: FastifyRequest, { world }: Parts, registry: Registry
   const bearer = /^bearer (.+)$/i.exec(authorization ?? '')?.[1];
   const entry = bearer
     ? byToken(bearer, registry)
-    : registry.kind === 'basic' || registry.kind === 'acr'
+    : manners[registry.kind].scheme === 'Basic' || registry.kind === 'acr'
       ? byPassword(authorization, world, registry)
       : null;
   if (entry) nameCaller(request.raw, entry.name);
@@ -96,7 +101,9 @@ function byToken(token: string, registry: Registry): Entry | null {
 
 function byPassword(authorization: string | undefined, world: World, registry: Registry): Entry | null {
   const login = readBasic(authorization);
-  return login ? signIn(world, registry, login.username, login.password) : null;
+  const visitor = login && signIn(world, registry, login.username, login.password);
+  if (visitor?.expired) throw new RegistryError(403, 'DENIED', expiredText, { plain: true });
+  return visitor;
 }
 
 function authorize(
@@ -111,11 +118,15 @@ function authorize(
   }
   const writes = !['GET', 'HEAD'].includes(request.method);
   if (!entry) {
-    if (!writes && registry.kind === 'basic' && mayPull(registry, null, repository)) return;
+    const open = manners[registry.kind].scheme === 'Basic' && mayPull(registry, null, repository);
+    if (!writes && open) return;
     throw challenge(request, registry, scopeOf(repository, writes));
   }
   if (!mayOpen(registry, entry, repository) || (writes && !mayWrite(entry, repository)))
-    throw challenge(request, registry, scopeOf(repository, writes), 'insufficient_scope');
+    throw (
+      manners[registry.kind].denied(repository) ??
+      challenge(request, registry, scopeOf(repository, writes), 'insufficient_scope')
+    );
 }
 
 const scopeOf = (repository: string, writes: boolean) =>
@@ -135,28 +146,23 @@ function challenge(
   scope: string | null,
   error?: string,
 ): RegistryError {
+  const { scheme, tokens, challenge: words, scoped, unknown } = manners[kind];
   // With the port that was asked, if any: a client without a name mapping of its own comes by one.
   const port = /:\d+$/.exec(headers.host ?? '')?.[0] ?? '';
-  const bearer = {
-    acr: [`https://${host}${port}/oauth2/token`, host],
-    dockerhub: [`https://auth.docker.io${port}/token`, 'registry.docker.io'],
-    ghcr: [`https://${host}${port}/token`, host],
+  const realm = new URL(tokens?.(host) ?? `https://${host}/`);
+  const parts = {
+    ...(scope === null || !scoped ? {} : { scope }),
+    ...(error === undefined || scheme === 'Basic' ? {} : { error }),
   };
-  const parts = { ...(scope === null ? {} : { scope }), ...(error === undefined ? {} : { error }) };
   const more = Object.entries(parts).map(([name, value]) => `,${name}="${value}"`);
-  const header =
-    kind === 'basic'
-      ? 'Basic realm="Registry Realm"'
-      : `Bearer realm="${bearer[kind][0]}",service="${bearer[kind][1]}"${more.join('')}`;
-  const message =
-    kind === 'acr'
-      ? 'authentication required, visit https://aka.ms/acr/authorization for more information.'
-      : 'authentication required';
-  return new RegistryError(401, 'UNAUTHORIZED', message, {
-    detail: detailOf(scope),
-    headers: { 'www-authenticate': header },
-  });
+  const spelled = kind === 'nexus' ? scheme.toUpperCase() : scheme;
+  const header = `${spelled} ${words(host, `https://${realm.hostname}${port}${realm.pathname}`)}${more.join('')}`;
+  // A token service refuses in words of its own; the registry says no more than that it wants one.
+  const refusal = scheme === 'Basic' || kind === 'acr' || kind === 'harbor' ? unknown() : wantsToken();
+  return refusal.with({ detail: detailOf(scope), headers: { 'www-authenticate': header } });
 }
+
+const wantsToken = () => new RegistryError(401, 'UNAUTHORIZED', 'authentication required');
 
 function detailOf(scope: string | null): object[] | null {
   if (scope === null) return null;
@@ -168,8 +174,13 @@ function renderError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const known = error instanceof RegistryError ? error : translate(error);
   if (known.status === 500)
     console.error(`azure emulator: ${request.method} ${request.url.split('?')[0]}:`, error);
-  reply.code(known.status).headers(known.headers).type('application/json; charset=utf-8');
-  return reply.send(request.method === 'HEAD' ? '' : JSON.stringify(known.body()));
+  const type = known.plain ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8';
+  const body = known.plain ? known.message : JSON.stringify(known.body());
+  return reply
+    .code(known.status)
+    .headers(known.headers)
+    .type(type)
+    .send(request.method === 'HEAD' ? '' : body);
 }
 
 /** What the HTTP server itself refuses keeps its status. */

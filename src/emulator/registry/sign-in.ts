@@ -7,6 +7,7 @@ export interface Visitor {
   name: string;
   repositories: string[] | null;
   mayPush: boolean;
+  expired?: boolean;
 }
 
 /** Azure Container Registry's name for whoever signs in with a refresh token. */
@@ -21,7 +22,13 @@ export function signIn(world: World, registry: Registry, username: string, passw
   if (user?.kind === 'servicePrincipal' || !user) return signInPrincipal(world, resource, username, password);
   if (user.password !== password && user.password2 !== password) return null;
   if (user.kind === 'admin' && resource && !resource.adminUserEnabled) return null;
-  return { name: username, repositories: user.repositories ?? null, mayPush: user.kind !== 'token' };
+  const expired = user.expired ? { expired: true } : {};
+  return {
+    name: username,
+    repositories: user.repositories ?? null,
+    mayPush: user.kind !== 'token',
+    ...expired,
+  };
 }
 
 /** A service principal: its Entra secret, and its role on the registry. */

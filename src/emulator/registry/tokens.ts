@@ -4,22 +4,19 @@ import { nameCaller } from '../door/callers.ts';
 import type { Parts } from '../parts.ts';
 import type { Registry } from '../world.ts';
 import { RegistryError } from './errors.ts';
+import { manners } from './manners.ts';
 import { hasPushRole, issueToken, mayPull, openToken, resourceOf, signIn, type Visitor } from './sign-in.ts';
 
 type RegistryOf = (request: FastifyRequest) => Registry;
 
-const acrRefused = () =>
-  new RegistryError(
-    401,
-    'UNAUTHORIZED',
-    'authentication required, visit https://aka.ms/acr/authorization for more information.',
-  );
+const acrRefused = manners.acr.unknown;
+
+const tokenPaths = ['/oauth2/token', '/token', '/service/token', '/jwt/auth', '/v2/auth', '/v2/token'];
 
 /** Where registries give out tokens, each in its own way. */
 export function registerTokens(app: FastifyInstance, parts: Parts, registryOf: RegistryOf): void {
   const give = (request: FastifyRequest) => giveToken(request, parts, registryOf(request));
-  app.get('/oauth2/token', give);
-  app.get('/token', give);
+  for (const path of tokenPaths) app.get(path, give);
   app.post('/oauth2/token', async (request, reply) => {
     const registry = registryOf(request);
     const fields = new URLSearchParams(String(request.body ?? ''));
@@ -42,13 +39,18 @@ export function registerTokens(app: FastifyInstance, parts: Parts, registryOf: R
 
 async function giveToken(request: FastifyRequest, parts: Parts, registry: Registry) {
   const url = new URL(request.originalUrl, 'https://registry');
+  const tokens = manners[registry.kind].tokens?.(registry.host);
+  if (tokens === undefined || new URL(tokens).pathname !== url.pathname)
+    throw new RegistryError(404, 'NOT_FOUND', 'not found');
   const scopes = url.searchParams.getAll('scope');
   const login = readBasic(request.headers.authorization);
   const visitor = login ? signIn(parts.world, registry, login.username, login.password) : null;
   if (login) nameCaller(request.raw, login.username);
-  if (login && !visitor) throw refusedBy(registry);
-  if (!login && registry.kind !== 'dockerhub' && !matchesAnonymous(registry, scopes))
-    throw refusedBy(registry);
+  const { unknown, denied, deniedAt, tokenForNobody } = manners[registry.kind];
+  if ((login && !visitor) || visitor?.expired) throw unknown();
+  if (!login && !tokenForNobody && !matchesAnonymous(registry, scopes)) throw unknown();
+  const closed = scopes.flatMap(readScopes).find(({ repository }) => !mayPull(registry, visitor, repository));
+  if (closed && deniedAt === 'tokens') throw denied(closed.repository) ?? unknown();
   const token = accessFor(registry, visitor, scopes);
   return registry.kind === 'acr'
     ? { access_token: token }
@@ -57,12 +59,6 @@ async function giveToken(request: FastifyRequest, parts: Parts, registry: Regist
 
 const matchesAnonymous = (registry: Registry, scopes: string[]) =>
   scopes.flatMap(readScopes).some(({ repository }) => mayPull(registry, null, repository));
-
-function refusedBy({ kind }: Registry): RegistryError {
-  if (kind === 'ghcr') return new RegistryError(403, 'DENIED', 'denied');
-  if (kind === 'dockerhub') return new RegistryError(401, 'UNAUTHORIZED', 'incorrect username or password');
-  return acrRefused();
-}
 
 /** A token always comes; what it opens is what its holder asked for and may do. */
 function accessFor(registry: Registry, visitor: Visitor | null, scopes: string[]): string {
