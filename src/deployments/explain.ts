@@ -1,5 +1,6 @@
+import type { FailureCode } from '../failures.ts';
 import type { Failure } from '../schemas/failure.ts';
-import { advise } from './explanations/advice.ts';
+import { type Advice, advise } from './explanations/advice.ts';
 import { rules } from './explanations/rules.ts';
 import { failure } from './failure.ts';
 import { type ExplainContext, evidenceOf, type Observation, readSigns } from './observation.ts';
@@ -19,4 +20,21 @@ export function explain(observation: Observation, context: ExplainContext): Fail
   });
   const explained = { ...found, ...but };
   return explained.confidence === 'low' ? { ...explained, causes } : explained;
+}
+
+/** What a code says of itself, without a deployment: placeholders stand for its names. */
+export function describeCode(code: FailureCode): Advice {
+  const context: ExplainContext = {
+    group: 'GROUP',
+    resourceGroup: 'RESOURCE_GROUP',
+    image: 'registry.example/repository:tag',
+    credential: {
+      kind: 'secret',
+      vault: 'VAULT',
+      secretName: 'SECRET',
+      username: 'USERNAME',
+      server: 'registry.example',
+    },
+  };
+  return advise(code, readSigns({ kind: 'text', text: '' }, context), context);
 }

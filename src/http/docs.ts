@@ -1,12 +1,9 @@
 import { createRequire } from 'node:module';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
-import { createError, requestErrors } from '../errors.ts';
-import { failureKinds } from '../failures.ts';
-import { answers } from './responses.ts';
+import { registerErrorPages } from './error-pages.ts';
+import { describeDocument, describeRoute } from './open-api.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -33,6 +30,8 @@ export async function registerDocs(app: FastifyInstance, publicUrl: string | nul
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
       security: [{ bearer: [] }],
     },
+    transform: describeRoute,
+    transformObject: describeDocument,
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json.$id === 'string' ? json.$id : `def-${index}`,
@@ -56,50 +55,6 @@ export async function registerDocs(app: FastifyInstance, publicUrl: string | nul
             .type(type)
             .send(format === 'json' ? JSON.stringify(app.swagger()) : app.swagger({ yaml: true })),
       );
-    registerErrorPages(app.withTypeProvider<TypeBoxTypeProvider>());
+    registerErrorPages(app);
   });
-}
-
-const ErrorPage = Type.Object(
-  {
-    code: Type.String(),
-    title: Type.String(),
-    status: Type.Optional(Type.Integer()),
-    owner: Type.Optional(Type.String()),
-    retryable: Type.Optional(Type.Boolean()),
-    confidence: Type.Optional(Type.String()),
-  },
-  { additionalProperties: false },
-);
-
-function registerErrorPages(app: ReturnType<typeof typed>): void {
-  app.get(
-    '/docs/errors/:code',
-    {
-      config: { permission: 'public' },
-      schema: {
-        operationId: 'getErrorCode',
-        tags: ['docs'],
-        security: [],
-        summary: 'What an error code means',
-        params: Type.Object({ code: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
-        response: answers({ 200: ErrorPage }),
-      },
-    },
-    async request => explainCode(request.params.code),
-  );
-}
-
-const typed = (app: FastifyInstance) => app.withTypeProvider<TypeBoxTypeProvider>();
-
-function explainCode(code: string) {
-  const failure = Object.entries(failureKinds).find(([name]) => name === code)?.[1];
-  const request = Object.entries(requestErrors).find(([name]) => name === code)?.[1];
-  if (!failure && !request) throw createError('NotFound', 'There is no such code.');
-  return {
-    code,
-    ...(request ? { status: request[0], title: request[1] } : {}),
-    ...(failure ?? {}),
-    title: failure?.title ?? request?.[1] ?? code,
-  };
 }

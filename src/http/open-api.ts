@@ -1,0 +1,93 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { examples } from './examples.ts';
+import { problemsOf } from './responses.ts';
+
+type Transform = NonNullable<FastifyDynamicSwaggerOptions['transform']>;
+type Response = { description?: string; content?: Record<string, unknown> };
+
+/** What the document says of a route beyond its own schema: every status by itself, with its codes. */
+export const describeRoute: Transform = ({ schema, url, route }) => {
+  if (!schema || schema.hide === true) return { schema, url };
+  const { '4xx': _, '5xx': __, ...own } = (schema.response ?? {}) as Record<string, Response>;
+  const problems = problemsOf({
+    url,
+    permission: route.config?.permission,
+    isChange: takesKey(schema.headers),
+    hasBody: schema.body !== undefined,
+    hasParams: schema.params !== undefined,
+  });
+  const response: Record<string, unknown> = { ...own, ...problems };
+  // `/readyz` says with a 503 of its own what is missing.
+  for (const [status, mine] of Object.entries(own)) if (status in problems) response[status] = mine;
+  return { schema: { ...schema, response }, url };
+};
+
+const takesKey = (headers: unknown) => JSON.stringify(headers ?? {}).includes('"idempotency-key"');
+
+const headers: Readonly<Record<string, readonly [type: string, description: string]>> = {
+  'x-request-id': ['string', 'Names the request in logs and in the audit'],
+  etag: ['string', 'Changes with status and revision'],
+  location: ['string', 'Path of the deployment'],
+  'operation-location': ['string', 'Path of the operation, which any Azure poller can follow'],
+  'retry-after': ['integer', 'Seconds'],
+  'x-ms-error-code': ['string', 'The `code` of the problem'],
+  allow: ['string', 'The methods that the resource answers'],
+};
+
+const headersByStatus: Readonly<Record<string, readonly string[]>> = {
+  200: ['etag'],
+  202: ['location', 'operation-location', 'etag', 'retry-after'],
+  304: ['etag'],
+  408: ['retry-after'],
+  429: ['retry-after'],
+};
+
+type Document = Parameters<NonNullable<FastifyDynamicSwaggerOptions['transformObject']>>[0];
+interface Answer {
+  description: string;
+  headers?: Record<string, object>;
+}
+
+/** Headers, descriptions and examples: what the routes' schemas have no place for. */
+export const describeDocument: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = given => {
+  const document =
+    'openapiObject' in given
+      ? given.openapiObject
+      : (given as Document & { swaggerObject: object }).swaggerObject;
+  for (const answers of operationsOf(document).map(({ responses }) => responses))
+    for (const [status, answer] of Object.entries(answers)) describeAnswer(status, answer);
+  const { components } = document as { components: { schemas: Record<string, object>; headers?: object } };
+  components.headers = describedHeaders();
+  for (const [name, given] of Object.entries(examples))
+    Object.assign(components.schemas[name] ?? {}, { examples: given });
+  return document;
+};
+
+const describedHeaders = () =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, [type, description]]) => [name, { description, schema: { type } }]),
+  );
+
+function operationsOf(document: object): { responses: Record<string, Answer> }[] {
+  const { paths } = document as {
+    paths: Record<string, Record<string, { responses: Record<string, Answer> }>>;
+  };
+  return Object.values(paths).flatMap(methods => Object.values(methods));
+}
+
+function describeAnswer(status: string, answer: Answer): void {
+  if (answer.description === 'Default Response') answer.description = successes[status] ?? 'The answer';
+  const names = [
+    'x-request-id',
+    ...(headersByStatus[status] ?? []),
+    ...(Number(status) >= 400 ? ['x-ms-error-code'] : []),
+  ];
+  answer.headers = Object.fromEntries(names.map(name => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
+const successes: Readonly<Record<string, string>> = {
+  200: 'The answer; of a change that was waited for, whatever its outcome',
+  202: 'Accepted, and going on',
+  204: 'Nothing is left to be done',
+  304: 'Unchanged',
+};
