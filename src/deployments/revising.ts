@@ -150,6 +150,7 @@ export function createRevising(parts: ChangeParts) {
     const intent: Intent & { kind: Kind } = {
       kind,
       ...(allowReplace ? { allowReplace } : {}),
+      ...(replaces.length > 0 ? { replaces: true } : {}),
       ...(spec.onFailure === 'rollback' ? { onFailure: 'rollback' } : {}),
       ...(pins ? { pins } : {}),
     };
@@ -214,10 +215,13 @@ function own({ spec: { team, target, name } }: Deployment, request: Spec): Spec 
 
 function valid(merged: unknown): DeploymentRequest {
   if (validator.Check(merged)) return merged;
-  const errors = [...validator.Errors(merged)].map(({ instancePath, message }) => ({
-    pointer: instancePath,
-    detail: message,
-  }));
+  const errors = [...validator.Errors(merged)]
+    // The member itself is told.
+    .filter(({ keyword }) => keyword !== 'additionalProperties')
+    .map(({ keyword, instancePath, message }) => ({
+      pointer: instancePath,
+      detail: keyword === 'boolean' ? 'is not known' : message,
+    }));
   throw invalid(errors.slice(0, 50));
 }
 
