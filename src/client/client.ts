@@ -14,7 +14,7 @@ type Arguments<I> =
   Record<never, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions];
 /** The operations that answer in pages. */
 type PagedId = {
-  [K in OperationId]: Output<K> extends { value: unknown[]; nextLink?: string } ? K : never;
+  [K in OperationId]: NonNullable<Output<K>> extends { value: unknown[]; nextLink?: string } ? K : never;
 }[OperationId];
 
 type Calls = { [K in OperationId]: (...args: Arguments<Input<K>>) => Promise<Answer<Output<K>>> };
@@ -28,7 +28,7 @@ export interface Client extends Calls {
   each<K extends PagedId>(
     id: K,
     ...args: Arguments<Input<K>>
-  ): AsyncGenerator<Output<K> extends { value: (infer Item)[] } ? Item : never>;
+  ): AsyncGenerator<NonNullable<Output<K>> extends { value: (infer Item)[] } ? Item : never>;
   /** Server-sent events until the server ends them, over as many connections as it takes. */
   stream<K extends OperationId>(id: K, ...args: Arguments<Input<K>>): AsyncGenerator<StreamEvent>;
 }

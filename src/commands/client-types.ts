@@ -31,18 +31,19 @@ function member(operation: OpenApiOperation): string {
   return `  /** ${told} */\n  ${operationId}: { input: ${input}; output: ${answerOf(operation)} };`;
 }
 
-/** What a call that went well gives: null where the answer has no body, text where it is not JSON. */
+/** What a call that went well gives: null where the answer has no body, text where there is no JSON of it. */
 function answerOf({ responses }: OpenApiOperation): string {
   const types = Object.entries(responses)
     .filter(([status]) => /^[23]/.test(status))
-    .flatMap(([, { content }]) =>
-      content ? Object.entries(content).map(([kind, { schema }]) => bodyOf(kind, schema)) : ['null'],
-    );
+    .flatMap(([, { content }]) => (content ? bodyOf(content) : ['null']));
   return [...new Set(types)].join(' | ') || 'unknown';
 }
 
-const bodyOf = (kind: string, schema: OpenApiSchema | undefined) =>
-  /\bjson\b/.test(kind) ? typeOf(schema ?? {}) : 'string';
+/** What can also be had as a stream is told in JSON. */
+function bodyOf(content: Record<string, { schema?: OpenApiSchema }>): string[] {
+  const schemas = Object.entries(content).filter(([kind]) => /\bjson\b/.test(kind));
+  return schemas.length > 0 ? schemas.map(([, { schema }]) => typeOf(schema ?? {})) : ['string'];
+}
 
 function typeOf(schema: OpenApiSchema): string {
   if (schema.$ref) return schema.$ref.replace('#/components/schemas/', '');

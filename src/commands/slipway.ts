@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<Command>> = {
   stop: async () => (await import('./remote/verbs.ts')).stop,
   start: async () => (await import('./remote/verbs.ts')).start,
   delete: async () => (await import('./remote/verbs.ts')).remove,
+  import: async () => (await import('./import/import.ts')).importCommand,
   'policy check': async () => (await import('./policy-check.ts')).policyCheck,
   'policy diff': async () => (await import('./policy-diff.ts')).policyDiff,
   'policy explain': async () => (await import('./policy-explain.ts')).policyExplain,

@@ -1,0 +1,255 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { temporaryDirectory } from '../support/service.ts';
+import { slipway } from '../support/slipway.ts';
+
+const root = join(import.meta.dirname, '..', 'support', 'azure-files');
+const subscription = '00000000-0000-0000-0000-00000000bbbb';
+const identity = `/subscriptions/${subscription}/resourceGroups/my-resource-group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aci-acr-identity`;
+
+t.test(
+  "the tutorial's three files become requests, and their passwords az lines without a value",
+  async t => {
+    const [admin, managed, several] = await Promise.all([
+      slipway(['import', join(root, 'registry-credentials.yaml'), '--vault', 'demo-vault']),
+      slipway(['import', join(root, 'managed-identity.yaml'), '--set', `sub-id=${subscription}`]),
+      slipway([
+        'import',
+        join(root, 'several-registries.yaml'),
+        ...['--secret', 'myregistry.azurecr.io=acr-admin', '--secret', 'ghcr.io=ghcr-pull', '--team', 'demo'],
+      ]),
+    ]);
+    t.same([admin.code, managed.code, several.code], [0, 0, 0]);
+    const address = { type: 'Public', ports: [{ port: 80, protocol: 'TCP' }] };
+    const app = (image: string, cpu: number, memoryInGB: number, more: object = {}) => ({
+      image,
+      resources: { requests: { cpu, memoryInGB } },
+      ...more,
+    });
+    const ports = { ports: [{ port: 80, protocol: 'TCP' }] };
+    t.same(parse(admin.out), {
+      location: 'eastus',
+      name: 'my-private-app',
+      osType: 'Linux',
+      containers: [{ name: 'app', ...app('myregistry.azurecr.io/my-app:v1.0', 1, 2, ports) }],
+      imageRegistryCredentials: [
+        { server: 'myregistry.azurecr.io', secretName: 'myregistry-azurecr-io-pull' },
+      ],
+      ipAddress: address,
+    });
+    t.match(
+      admin.err,
+      /^az keyvault secret set --vault-name demo-vault --name myregistry-azurecr-io-pull --file \/dev\/stdin --tags slipway-registry=myregistry\.azurecr\.io slipway-username=myregistry$/m,
+    );
+    t.match(parse(managed.out), {
+      name: 'my-app-with-identity',
+      imageRegistryCredentials: [{ server: 'myregistry.azurecr.io', identity }],
+    });
+    t.equal(parse(managed.out).identity, undefined, 'what pulls is attached by that');
+    t.equal(managed.err, '');
+    t.match(parse(several.out), {
+      team: 'demo',
+      containers: [
+        { name: 'app', ...app('myregistry.azurecr.io/web-app:latest', 1, 1.5, ports) },
+        { name: 'sidecar', ...app('ghcr.io/myorg/log-forwarder:latest', 0.5, 0.5) },
+      ],
+      imageRegistryCredentials: [
+        { server: 'myregistry.azurecr.io', secretName: 'acr-admin' },
+        { server: 'ghcr.io', secretName: 'ghcr-pull' },
+      ],
+    });
+    for (const { out, err } of [admin, managed, several])
+      t.notMatch(out + err, /not-a-real|another-made-up/, 'no value is shown');
+  },
+);
+
+const secret = 'Zq9vKexample7714';
+const githubToken = `ghp_${'a1'.repeat(18)}`;
+
+/** A template that says everything in another spelling, and its parameters in every way. */
+const template = {
+  $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+  parameters: {
+    name: { type: 'string', defaultValue: 'Orders' },
+    port: { type: 'int', defaultValue: 8080 },
+    password: { type: 'secureString', defaultValue: secret },
+    image: { type: 'string' },
+  },
+  variables: { server: "[concat('myregistry', '.azurecr.io')]" },
+  Resources: [
+    { type: 'Microsoft.Storage/storageAccounts', name: 'acct' },
+    {
+      Type: 'microsoft.containerinstance/containergroups',
+      apiVersion: '2023-05-01',
+      name: "[toLower(parameters('name'))]",
+      location: '[resourceGroup().location]',
+      tags: { env: 'prod', 'slipway-id': 'theirs' },
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [identity]: {} } },
+      Properties: {
+        Containers: [
+          {
+            Name: 'app',
+            Properties: {
+              Image: "[format('{0}/{1}', variables('server'), parameters('image'))]",
+              resources: { requests: { CPU: '0.5', memoryInGb: "[json('1.5')]" } },
+              ports: [{ port: "[parameters('port')]", protocol: 'tcp' }],
+              environmentVariables: [
+                { name: 'DB_PASSWORD', secureValue: secret },
+                { name: 'SEED', value: "[parameters('password')]" },
+                { name: 'API_TOKEN', value: secret },
+                { name: 'NOTE', value: githubToken },
+                { name: 'WORKERS', value: 4 },
+                { name: 'LITERAL', value: '[[as it is]' },
+              ],
+            },
+          },
+        ],
+        OsType: 'linux',
+        restartPolicy: 'always',
+        sku: 'Standard',
+        zones: [1],
+        imageRegistryCredentials: [
+          { server: "[variables('server')]", username: 'deploy', password: "[parameters('password')]" },
+        ],
+        volumes: [
+          { name: 'certs', secret: { 'a.pem': Buffer.from(secret).toString('base64') } },
+          {
+            name: 'share',
+            azureFile: { shareName: 'data', storageAccountName: 'acct', storageAccountKey: secret },
+          },
+        ],
+        diagnostics: {
+          logAnalytics: { workspaceId: '00000000-0000-0000-0000-000000000001', workspaceKey: secret },
+        },
+      },
+    },
+  ],
+};
+
+t.test('a template is resolved, spelled as requests are, and every secret in it gets a name', async t => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'template.json');
+  writeFileSync(file, JSON.stringify(template));
+  const { code, out, err } = await slipway(['import', file, '--set', 'image=web:1', '--output', 'json']);
+  t.equal(code, 0, err);
+  const { request, secrets } = JSON.parse(out);
+  t.same(request, {
+    osType: 'Linux',
+    name: 'orders',
+    restartPolicy: 'Always',
+    zones: ['1'],
+    containers: [
+      {
+        name: 'app',
+        image: 'myregistry.azurecr.io/web:1',
+        resources: { requests: { cpu: 0.5, memoryInGB: 1.5 } },
+        ports: [{ port: 8080, protocol: 'TCP' }],
+        environmentVariables: [
+          { name: 'DB_PASSWORD', secretName: 'orders-db-password' },
+          { name: 'SEED', secretName: 'orders-seed' },
+          { name: 'API_TOKEN', secretName: 'orders-api-token' },
+          { name: 'NOTE', secretName: 'orders-note' },
+          { name: 'WORKERS', value: '4' },
+          { name: 'LITERAL', value: '[as it is]' },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'certs', secret: { 'a.pem': { secretName: 'orders-certs-a-pem' } } },
+      {
+        name: 'share',
+        azureFile: {
+          shareName: 'data',
+          storageAccountName: 'acct',
+          storageAccountKeySecretName: 'orders-acct-key',
+        },
+      },
+    ],
+    imageRegistryCredentials: [{ server: 'myregistry.azurecr.io', secretName: 'myregistry-azurecr-io-pull' }],
+    identity: { userAssignedIdentities: [identity] },
+    diagnostics: {
+      logAnalytics: {
+        workspaceId: '00000000-0000-0000-0000-000000000001',
+        workspaceKeySecretName: 'orders-workspace-key',
+      },
+    },
+    labels: { env: 'prod' },
+  });
+  t.equal(secrets.length, 8);
+  for (const { command } of secrets) t.match(command, / --file \/dev\/stdin/);
+  t.match(secrets[0], {
+    pointer: '/properties/containers/0/properties/environmentVariables/0/secureValue',
+    use: 'workload',
+    secretName: 'orders-db-password',
+  });
+  for (const value of [secret, githubToken, Buffer.from(secret).toString('base64')])
+    t.notMatch(out + err, value, 'no value is shown');
+});
+
+t.test('what cannot be said is refused by its place, all at once, and no value is shown', async t => {
+  const directory = temporaryDirectory(t);
+  const group = (properties: object) => ({
+    type: 'Microsoft.ContainerInstance/containerGroups',
+    name: 'web',
+    properties: {
+      containers: [{ name: 'app', properties: { image: 'nginx:1.27' } }],
+      ...properties,
+    },
+  });
+  const cases: [content: object | string, told: RegExp][] = [
+    [template, /\/containers\/0\/image: needs a value for image: --set image=\.\.\./],
+    [{ ...template, Resources: [] }, /no resource of type Microsoft\.ContainerInstance\/containerGroups/],
+    [
+      { ...template, Resources: [group({}), { ...group({}), name: 'api' }] },
+      /2 container groups: say which with --name \(web, api\)/,
+    ],
+    [{ type: 'Microsoft.Web/sites', properties: {} }, /of type Microsoft\.Web\/sites, not a container group/],
+    [{ name: 'web', containers: [] }, /no `properties`/],
+    [group({ sku: 'Confidential' }), /\/sku: is a property of ACI that Slipway does not support yet/],
+    [group({ containerz: secret }), /\/containerz: is not known here/],
+    [{ ...group({}), identity: { type: 'SystemAssigned' } }, /\/identity\/type: is not known here/],
+    [
+      group({
+        containers: [{ name: 'app', properties: { image: 'x', command: ['run', `--token=${githubToken}`] } }],
+      }),
+      /\/containers\/0\/command\/1: holds a secret/,
+    ],
+    [
+      group({ imageRegistryCredentials: [{ server: '<server>', username: '{{ USER }}', password: secret }] }),
+      /needs a value for server.*\n.*needs a value for USER/s,
+    ],
+    [group({ osType: '[if(true, 1, 2)]' }), /needs a value for \[if\(true, 1, 2\)\]: --set '\[if/],
+    [
+      `name: web\npassword: "${secret}\nproperties: {`,
+      /:\d+:\d+: [A-Z_]+ \(it is neither YAML nor JSON there\)/,
+    ],
+    ['- one\n- two', /does not hold an object/],
+    ['a: &a [x]\nb: *c', /aliases|[A-Z_]+ \(it is neither/],
+  ];
+  const file = (at: number) => join(directory, `${at}.yaml`);
+  const answers = await Promise.all(
+    cases.map(async ([content], at) => {
+      writeFileSync(file(at), typeof content === 'string' ? content : JSON.stringify(content));
+      return slipway(['import', file(at)]);
+    }),
+  );
+  for (const [at, [, told]] of cases.entries()) {
+    const { code, out, err } = answers[at] ?? { code: null, out: '', err: '' };
+    t.equal(code, 2, err);
+    t.match(err, told);
+    t.equal(out, '');
+    t.notMatch(err, secret, 'no value is shown');
+    t.notMatch(err, githubToken, 'nor a token');
+  }
+  t.match(await slipway(['import', join(directory, 'nowhere')]), {
+    code: 2,
+    err: /cannot be read \(ENOENT\)/,
+  });
+  t.match(await slipway(['import', file(0), '--secret', 'x=not a name']), {
+    code: 2,
+    err: /is not a name of Key Vault/,
+  });
+  t.match(readFileSync(file(0), 'utf8'), secret, 'the file that was read is as it was');
+});
