@@ -58,7 +58,7 @@ export function showDeployment(main, { id, signal, onProblem }) {
     const { waitingFor, failure, timeline, settled } = deployment;
     draw('head', headOf(deployment), headParts);
     draw('waiting', waitingFor, waitingParts);
-    draw('failure', failure && { failure, settled }, failureParts);
+    draw('failure', failure && { failure, retrying: !settled && waitingFor !== null }, failureParts);
     draw('timeline', { timeline, settled }, timelineParts);
     draw('containers', containersOf(deployment), list => containerParts(list, name => logViewer.show(name)));
     draw('facts', factsOf(deployment), factParts);
@@ -189,7 +189,7 @@ function containerParts(containers, onLogs) {
           'li',
           { class: 'container' },
           element('span', { class: 'name' }, name),
-          element('span', { class: 'quiet' }, live ? liveWords(live) : 'not there'),
+          element('span', { class: 'quiet' }, live ? liveWords(live) : 'not created'),
           element(
             'button',
             {

@@ -8,14 +8,18 @@ export function element(name, options = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (key === 'on') for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
     else if (key === 'class') made.className = value;
-    else if (key === 'data') Object.assign(made.dataset, value);
+    else if (key === 'data') setData(made, value);
     else if (key === 'href') made.setAttribute('href', ownAddress(value));
     else if (allowed.has(key) || key.startsWith('aria-'))
       made.setAttribute(key, value === true ? '' : String(value));
     else throw new Error(`an element takes no ${key} here`);
   }
-  made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== false));
+  made.append(...children.flat(2).filter(child => child !== null && child !== undefined && child !== false));
   return made;
+}
+
+function setData(made, data) {
+  for (const [key, value] of Object.entries(data)) if (value !== undefined) made.dataset[key] = value;
 }
 
 const allowed = new Set([
@@ -126,3 +130,6 @@ function selectText(node) {
 export function say(text) {
   document.getElementById('said').textContent = text;
 }
+
+/** A text with its digests cut short: as much of them as one compares by eye. */
+export const shortened = text => text.replace(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, 'sha256:$1…');

@@ -1,4 +1,4 @@
-import { clockTime, element } from './element.js';
+import { clockTime, element, shortened } from './element.js';
 
 const mostEvents = 1_000;
 
@@ -19,10 +19,9 @@ export function addEvent(events, { seq, at, source, type, phase, container, mess
       element(
         'span',
         { class: 'source small quiet' },
-        source === 'Slipway' ? '' : source,
-        container ? ` ${container}` : '',
+        container ?? (source === 'Slipway' ? '' : source.toUpperCase()),
       ),
-      element('span', { class: 'message' }, message),
+      element('span', { class: 'message', title: message }, shortened(message)),
     ),
   );
   while (events.children.length > mostEvents) events.firstElementChild.remove();

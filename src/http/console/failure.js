@@ -1,4 +1,4 @@
-import { command, element } from './element.js';
+import { command, element, shortened } from './element.js';
 
 /** `ArmThrottled` as one says it. */
 export const words = text => text.replace(/([a-z])([A-Z])/g, (_all, a, b) => `${a} ${b.toLowerCase()}`);
@@ -10,63 +10,45 @@ const owners = {
 };
 
 /** Why it failed, who must act, and what to do. */
-export function failureParts({ failure, settled }) {
-  const {
-    code,
-    title,
-    detail,
-    owner,
-    retryable,
-    confidence,
-    stage,
-    causes = [],
-    evidence,
-    fixes,
-    target,
-  } = failure;
-  const facts = [
-    owners[owner] ?? owner,
-    retryable ? 'a retry can help' : 'a retry alone does not help',
-    confidence === 'low' ? 'more than one cause is possible' : null,
-    stage ? `found while ${words(stage).toLowerCase()}` : null,
-  ];
+export function failureParts({ failure, retrying }) {
+  const { title, detail, causes = [], evidence, fixes } = failure;
   return [
     element('h2', {}, title),
-    element('p', { class: 'detail' }, detail),
-    element(
-      'p',
-      { class: 'quiet small' },
-      settled ? '' : 'Slipway tries again by itself. ',
-      facts.filter(Boolean).join(' · '),
-    ),
-    causes.length > 0
-      ? element(
-          'ul',
-          { class: 'causes' },
-          causes.map(cause => element('li', {}, cause)),
-        )
-      : null,
+    element('p', { class: 'detail' }, shortened(detail)),
+    element('p', { class: 'quiet small' }, summaryOf(failure, retrying)),
+    causes.length > 0 ? element('ul', { class: 'causes' }, causes.map(plain)) : null,
     fixes.length > 0 ? element('h3', {}, fixes.length > 1 ? 'What to do: one of these' : 'What to do') : null,
     element('ol', { class: 'fixes' }, fixes.map(fixOf)),
     element(
       'details',
       {},
       element('summary', {}, 'What was seen'),
-      element(
-        'ul',
-        { class: 'evidence mono small' },
-        evidence.map(seen => element('li', {}, evidenceWords(seen))),
-      ),
-      element(
-        'p',
-        { class: 'small quiet' },
-        'Code ',
-        element('a', { href: `docs/errors/${encodeURIComponent(code)}` }, code),
-        target ? ` at ${target}` : '',
-      ),
+      element('ul', { class: 'evidence mono small' }, evidence.map(evidenceWords).map(plain)),
     ),
+    codeLine(failure),
   ].filter(Boolean);
 }
+
+const plain = text => element('li', {}, text);
+
+const summaryOf = ({ owner, retryable, confidence, stage }, retrying) =>
+  [
+    retrying ? 'Slipway tries again by itself' : null,
+    owners[owner] ?? owner,
+    retryable ? 'a retry can help' : 'a retry alone does not help',
+    confidence === 'low' ? 'more than one cause is possible' : null,
+    stage ? `found while ${words(stage).toLowerCase()}` : null,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+
+const codeLine = ({ code, target }) =>
+  element(
+    'p',
+    { class: 'small quiet' },
+    element('a', { href: `docs/errors/${encodeURIComponent(code)}` }, code),
+    target ? ` at ${target}` : '',
+  );
 
 function fixOf({ who, action, command: text }) {
   return element(
