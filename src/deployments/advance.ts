@@ -118,6 +118,7 @@ interface Pause {
 
 /** Everything that a stage throws may pass by itself; what cannot is a failure, which stages return. */
 function waitOf(thrown: unknown): Pause {
+  if (thrown instanceof NotNow && thrown.reason) return { reason: thrown.reason, againInMs: null };
   const error = thrown instanceof NotNow ? thrown.cause : thrown;
   if (!(error instanceof AzureError)) return { reason: 'InternalError', againInMs: null };
   const reason =

@@ -13,6 +13,7 @@ import type { Secret } from '../secret.ts';
 import { denied } from './denied.ts';
 import type { Proven } from './preflight.ts';
 import { proveImages, resolveRegistries } from './proof.ts';
+import { rolePropagation } from './pull-role.ts';
 import { readImage } from './spec.ts';
 
 interface CredentialTestParts {
@@ -69,7 +70,7 @@ export function createCredentialTest(parts: CredentialTestParts) {
 }
 
 function usable({ image, notes, grant }: Proven): CredentialTest {
-  const reason = 'RolePropagation';
+  const reason = rolePropagation;
   return {
     usable: true,
     verifiedWith: image.verifiedWith,

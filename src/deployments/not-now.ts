@@ -7,9 +7,12 @@ export const passes = ({ owner, retryable }: Failure): boolean => owner === 'pla
 /** Thrown by a stage that is to run again: what it met, and the error that told so. */
 export class NotNow extends Error {
   readonly failure: Failure;
-  constructor(failure: Failure, cause: Error) {
+  /** What is waited for, where the error does not say. */
+  readonly reason: string | null;
+  constructor(failure: Failure, cause: Error, reason: string | null = null) {
     super(failure.detail, { cause });
     this.failure = failure;
+    this.reason = reason;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Failure } from '../schemas/failure.ts';
 import type { Secret } from '../secret.ts';
 import type { ResolvedCredential } from './credentials.ts';
 import { explain } from './explain.ts';
-import { grantIn, type IdentityCredential, notesOf, refusalOf } from './pull-role.ts';
+import { type Grant, grantIn, type IdentityCredential, notesOf, refusalOf } from './pull-role.ts';
 import type { Spec, SpecImage } from './spec.ts';
 
 export interface PreflightParts {
@@ -30,7 +30,7 @@ export interface Proven {
   /** What the registry's settings say that may matter to Azure. */
   notes: string[];
   /** Of a role that was granted minutes ago: it may not be known everywhere yet. */
-  grant?: { at: Date; waitUntil: Date; knownAt: Date };
+  grant?: Grant;
 }
 
 export type Verdict = Proven | { ok: false; failure: Failure };

@@ -1,10 +1,11 @@
 import type { PullRole } from '../azure/roles.ts';
 import { canonicalRegistry } from '../hosts.ts';
 import type { Failure } from '../schemas/failure.ts';
+import type { DeploymentRow } from '../store/deployments.ts';
 import { command } from './command.ts';
 import type { ResolvedCredential } from './credentials.ts';
 import { failure, fix } from './failure.ts';
-import type { Spec, SpecImage } from './spec.ts';
+import { readImages, type Spec, type SpecImage } from './spec.ts';
 
 export type IdentityCredential = ResolvedCredential & { kind: 'identity' };
 
@@ -47,19 +48,49 @@ export function notesOf(role: PullRole, { host }: IdentityCredential): string[] 
 const knownAfterMs = 10 * 60_000;
 const waitMs = 15_000;
 
-export function grantIn(role: PullRole, now: Date): { grant?: { at: Date; waitUntil: Date; knownAt: Date } } {
+export const rolePropagation = 'RolePropagation';
+
+export interface Grant {
+  at: Date;
+  /** Before that Azure is not even asked. */
+  waitUntil: Date;
+  /** From then on it is known everywhere. */
+  knownAt: Date;
+}
+
+/** Of a role that was granted minutes ago. */
+export function grantIn(role: PullRole, now: Date): { grant?: Grant } {
   if (role.state !== 'granted' || !role.grantedAt) return {};
   const { grantedAt: at } = role;
   const after = (ms: number) => new Date(at.getTime() + ms);
   const age = now.getTime() - at.getTime();
-  // A clock that is ahead of ours by minutes says nothing.
-  if (age >= knownAfterMs || age < -waitMs) return {};
-  return { grant: { at, waitUntil: after(waitMs), knownAt: after(knownAfterMs) } };
+  if (age >= knownAfterMs) return {};
+  // A clock that is ahead of ours says nothing of seconds.
+  return { grant: { at, waitUntil: age < -waitMs ? at : after(waitMs), knownAt: after(knownAfterMs) } };
 }
 
-/** Whether Azure may refuse an identity only because its role is not known everywhere yet. */
-export function isPropagating(roleGrantedAt: string | undefined, now: Date): boolean {
-  return roleGrantedAt !== undefined && now.getTime() - Date.parse(roleGrantedAt) < knownAfterMs;
+const refusals: ReadonlySet<Failure['code']> = new Set([
+  'ImageInaccessible',
+  'IdentityMissingPullRole',
+  'RegistryAuthenticationFailed',
+  'RegistryAccessDenied',
+]);
+
+/** What Azure refused, where a young role is the likely cause: it passes. Null where it is not. */
+export function spreading(
+  failure: Failure,
+  { credentials, spec }: Pick<DeploymentRow, 'credentials' | 'spec'>,
+  now: Date,
+): Failure | null {
+  if (!refusals.has(failure.code)) return null;
+  const images = readImages(spec).filter(({ pointer }) => pointer === failure.target);
+  const used = credentials.find(({ server }) =>
+    images.some(({ reference }) => canonicalRegistry(reference.domain) === server),
+  );
+  const { roleGrantedAt, identity } = used ?? {};
+  if (roleGrantedAt === undefined || now.getTime() - Date.parse(roleGrantedAt) >= knownAfterMs) return null;
+  const detail = `Azure does not let identity ${identity} pull yet: its role was granted at ${roleGrantedAt}, which may take ten minutes to be known everywhere.`;
+  return { ...failure, detail, owner: 'platform', retryable: true };
 }
 
 function identityNotFound({ pointer }: SpecImage, { id }: IdentityCredential): Failure {

@@ -8,6 +8,7 @@ import { isJob, resultOf } from '../job.ts';
 import { fail, goOn, type Move, type Patch, settle, stay } from '../move.ts';
 import { passes, stillThere } from '../not-now.ts';
 import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
+import { rolePropagation, spreading } from '../pull-role.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
 
 /**
@@ -42,10 +43,12 @@ export const follow: Stage = async (row, parts, signal) => {
         return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
       return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor: null }, events);
     default: {
-      const failure = await explainGroup(observation, recent, row, parts, signal);
+      const explained = await explainGroup(observation, recent, row, parts, signal);
+      const young = spreading(explained, row, now);
+      const failure = young ?? explained;
       const again = passes(failure) && mayRunAgain(observation, row);
       if (again && now < lastTryAt(observation, row))
-        return tryAgain(failure, observation.kind, row, patch, events, parts, signal);
+        return tryAgain(failure, observation.kind, row, patch, events, parts, signal, young !== null);
       const told = { ...patch, failure: again ? stillThere(failure, row) : failure };
       const result = await resultOf(group, row, parts, signal);
       return { ...stay(row.status, 0, told, events), ...(result ? { result } : {}) };
@@ -87,10 +90,12 @@ async function tryAgain(
   events: Move['events'],
   { containerGroups, clock }: StageParts,
   signal: AbortSignal,
+  spreads: boolean,
 ): Promise<Move> {
   const now = clock.now();
-  const since = row.waitingFor?.reason === failure.code ? row.waitingFor.since : now.toISOString();
-  const waitingFor = { reason: failure.code, since, failure };
+  const reason = spreads ? rolePropagation : failure.code;
+  const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
+  const waitingFor = { reason, since, failure };
   if (kind !== 'provisioningFailed')
     return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor }, events);
   if (row.revision > 1) return stay(row.status, 0, { ...patch, failure }, events);

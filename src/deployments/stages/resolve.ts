@@ -7,6 +7,7 @@ import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { pinnedTo, stillPinned } from '../pins.ts';
 import type { Proven } from '../preflight.ts';
 import { credentialsIn, proveImages, type Resolved, resolveRegistries } from '../proof.ts';
+import { rolePropagation } from '../pull-role.ts';
 import { together } from '../together.ts';
 import { checkWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
@@ -73,7 +74,7 @@ async function prove(
 }
 /** A role that is young may not be known everywhere yet: for its first seconds Azure is not even asked. */
 function waitForRole(row: DeploymentRow, until: Date, now: Date, records: Patch): Move {
-  const reason = 'RolePropagation';
+  const reason = rolePropagation;
   const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
   const waitingFor = { reason, since, until: until.toISOString() };
   return stay(row.status, until.getTime() - now.getTime(), { ...records, waitingFor });

@@ -12,6 +12,7 @@ import { isIsolated } from '../identity-acls.ts';
 import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
+import { rolePropagation, spreading } from '../pull-role.ts';
 import { imagePointer } from '../spec.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
 import { groupExists } from './resolve.ts';
@@ -88,7 +89,10 @@ async function put(
       return stay('Submitting', 0, { intent: { ...row.intent, replaces: true } });
     const found = explainRefusal(error, row, resolved);
     if (error.retryable || passes(found)) throw new NotNow(found, error);
-    return refuse(row, found, parts.clock.now());
+    const now = parts.clock.now();
+    const young = spreading(found, row, now);
+    if (young) throw new NotNow(young, error, rolePropagation);
+    return refuse(row, found, now);
   }
 }
 
