@@ -83,6 +83,7 @@ async function session(): Promise<void> {
     await ask('GET', `/operations/${operation}`);
     await ask('GET', `/operations/${operation}/wait?timeout=1`);
   }
+  await changes(first.id);
   const deletion = { 'idempotency-key': 'replayed-deletion', prefer: 'respond-async' };
   await ask('DELETE', `/deployments/${second.id}`, { headers: deletion });
   await ask('DELETE', `/deployments/${second.id}`, { headers: deletion });
@@ -101,6 +102,22 @@ async function session(): Promise<void> {
   await ask('GET', '/audit');
   await ask('GET', '/audit?team=demo');
   await ask('GET', '/no-such-address');
+}
+
+/** All changes of a deployment that is there. */
+async function changes(id: string): Promise<void> {
+  const path = `/deployments/${id}`;
+  const any = { headers: { prefer: 'wait=20', 'if-match': '*' } };
+  await ask('PUT', path, { body: requestFor('replay-running'), ...any });
+  await ask('PATCH', path, { body: { labels: { release: 'replay-label' } }, ...any });
+  await ask('POST', `${path}/images`, { body: { app: image }, ...any });
+  for (const verb of ['redeploy', 'rollback', 'restart', 'stop', 'start'])
+    await ask('POST', `${path}/${verb}`, any);
+  await ask('POST', `${path}/cancel`);
+  await ask('GET', `${path}/revisions?maxpagesize=2`);
+  await ask('GET', `${path}/revisions/1`);
+  await ask('POST', '/deployments/adopt', { body: { name: 'replay-absent' } });
+  await ask('DELETE', '/deployments');
 }
 
 await session();
