@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createIdentity, identityId } from './arm/identities.ts';
-import { newRegistry } from './arm/registries-and-vaults.ts';
+import { newRegistry } from './arm/registries.ts';
 import { assignRole } from './arm/role-assignments.ts';
 import { roles } from './arm/role-definitions.ts';
 import { groupId } from './arm/subscriptions.ts';

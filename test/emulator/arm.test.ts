@@ -75,11 +75,24 @@ t.test('who asks ARM must say so', async t => {
 
 t.test('cloud metadata tells where everything is', async t => {
   const emulator = await startTestEmulator(t);
-  const real = await emulator.ask(`${arm}/metadata/endpoints?api-version=2019-05-01`);
-  t.equal(real.json.authentication.loginEndpoint, 'https://login.microsoftonline.com/');
-  const local = await emulator.ask(`${emulator.url}/metadata/endpoints?api-version=2019-05-01`);
-  t.equal(local.json.authentication.loginEndpoint, `${emulator.url}/`);
-  t.equal(local.json.resourceManager, `${emulator.url}/`);
+  const ask = async (origin: string, version: string) =>
+    (await emulator.ask(`${origin}/metadata/endpoints?api-version=${version}`)).json;
+  const real = await ask(arm, '2022-09-01');
+  t.match(real, { name: 'AzureCloud', suffixes: { keyVaultDns: 'vault.azure.net' } });
+  t.equal(real.authentication.loginEndpoint, 'https://login.microsoftonline.com/');
+  const local = await ask(emulator.url, '2022-09-01');
+  t.equal(local.authentication.loginEndpoint, `${emulator.url}/`);
+  t.equal(local.resourceManager, `${emulator.url}/`);
+  t.same(await ask(emulator.url, '2019-05-01'), [local], 'an older version lists clouds');
+  t.match(
+    await ask(emulator.url, '2015-01-01'),
+    {
+      galleryEndpoint: /^https:/,
+      graphEndpoint: /^https:/,
+      authentication: { loginEndpoint: `${emulator.url}/` },
+    },
+    'the oldest has other names',
+  );
 });
 
 t.test('subscriptions and resource groups', async t => {

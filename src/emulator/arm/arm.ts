@@ -11,12 +11,14 @@ import { ArmError } from './errors.ts';
 import { registerIdentities } from './identities.ts';
 import { describeEndpoints } from './metadata.ts';
 import { registerProviders } from './providers.ts';
-import { registerRegistriesAndVaults } from './registries-and-vaults.ts';
+import { registerRegistryResources } from './registries.ts';
 import { registerRegistryCredentials } from './registry-credentials.ts';
+import { refuseInDeleted, registerResourceGroups } from './resource-groups.ts';
 import { registerResources } from './resources.ts';
 import { registerRoleAssignments } from './role-assignments.ts';
 import { createNamedSubscription, registerSubscriptions } from './subscriptions.ts';
 import { throttle } from './throttling.ts';
+import { registerVaultResources } from './vaults.ts';
 
 /** Azure Resource Manager: who asks, whether he may, and the resources that are not containers. */
 export function createArm(
@@ -33,6 +35,7 @@ export function createArm(
     await arms.authenticate(request);
     throttle(request, reply, parts.limits, arms.caller(request).principalId);
     requireApiVersion(readApiVersion(request));
+    refuseInDeleted(request, parts, arms);
     if (
       arms.caller(request).clientId === administrator.clientId &&
       createNamedSubscription(parts.world, request)
@@ -40,13 +43,19 @@ export function createArm(
       parts.changed();
   });
   app.get('/metadata/endpoints', async request =>
-    describeEndpoints(request.headers.host ?? armHost, parts.world.tenantId),
+    describeEndpoints(
+      request.headers.host ?? armHost,
+      parts.world.tenantId,
+      readApiVersion(request) ?? '2015-01-01',
+    ),
   );
   registerSubscriptions(app, parts, arms);
+  registerResourceGroups(app, parts, arms);
   registerIdentities(app, parts, arms);
   registerRoleAssignments(app, parts, arms);
   registerDefinitions(app, parts, arms);
-  registerRegistriesAndVaults(app, parts, arms);
+  registerRegistryResources(app, parts, arms);
+  registerVaultResources(app, parts, arms);
   registerRegistryCredentials(app, parts, arms);
   registerResources(app, parts, arms);
   registerProviders(app, arms);

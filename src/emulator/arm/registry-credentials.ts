@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { ContainerRegistry, Registry, World } from '../world.ts';
 import type { ArmAccess } from './access.ts';
-import { groupId } from './subscriptions.ts';
+import { resourceId, resourceNotFound } from './resource-reads.ts';
 
 type OfRegistry = { Params: { subscription: string; group: string; name: string } };
 
@@ -37,14 +37,10 @@ export function registerRegistryCredentials(
     id: string;
   } {
     arms.requireGroup(subscription, group);
-    const id = `${groupId(subscription, group)}/providers/${type}/${name}`;
+    const id = resourceId({ subscription, group, name }, type);
     const found = world.containerRegistries[id.toLowerCase()];
     if (found) return { found, id };
-    throw arms.error(
-      404,
-      'ResourceNotFound',
-      `The Resource '${type}/${name}' under resource group '${group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix`,
-    );
+    throw resourceNotFound(arms, type, name, group);
   }
 
   function adminOf(registry: ContainerRegistry): { username: string; user: Registry['users'][string] } {

@@ -1,3 +1,4 @@
+import { askerHeader, pullers } from '../arm/network-rules.ts';
 import type { Answer, Parts } from '../parts.ts';
 import { digestOf, exitCodeLabel } from '../registry/images.ts';
 import type { ContainerGroup, Principal } from '../world.ts';
@@ -42,7 +43,8 @@ export function createPuller(parts: PullerParts): Puller {
       );
       try {
         const whole = await withPassword(credential, properties, parts);
-        return await converse(reference, whole, osType.toLowerCase(), parts);
+        const asker = credential?.identity ? pullers.trusted : pullers.plain;
+        return await converse(reference, whole, osType.toLowerCase(), asking(parts, asker));
       } catch (error) {
         if (error instanceof UnresolvedReference)
           return { ok: false, why: 'inaccessible', host: reference.host, text: error.message };
@@ -50,6 +52,12 @@ export function createPuller(parts: PullerParts): Puller {
       }
     },
   };
+}
+
+/** As container instances ask: with an identity a registry's network rules let them by. */
+function asking(parts: PullerParts, asker: string): PullerParts {
+  const named = (headers = {}) => ({ ...headers, [askerHeader]: asker });
+  return { ...parts, fetch: (url, init) => parts.fetch(url, { ...init, headers: named(init?.headers) }) };
 }
 
 /** Every image exists; what runs in those that everybody knows is known too. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createIdentity, identityId } from '../arm/identities.ts';
-import { newRegistry } from '../arm/registries-and-vaults.ts';
+import { newRegistry } from '../arm/registries.ts';
 import { assignRole } from '../arm/role-assignments.ts';
 import { allRoles, findRole } from '../arm/role-definitions.ts';
 import { groupId, normaliseLocation } from '../arm/subscriptions.ts';

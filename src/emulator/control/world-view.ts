@@ -8,6 +8,7 @@ export function viewWorld(world: World): Record<string, unknown> {
     principals: mapValues(world.principals, each => maskMembers(each, ['secrets'])),
     identities: mapValues(world.identities, each => maskMembers(each, ['attachedTo'])),
     vaults: mapValues(world.vaults, viewVault),
+    deletedVaults: mapValues(world.deletedVaults, each => ({ ...each, vault: viewVault(each.vault) })),
     registries: mapValues(world.registries, viewRegistry),
     containerGroups: mapValues(world.containerGroups, maskDeep),
   };

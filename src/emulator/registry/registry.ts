@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { admits, askerOf } from '../arm/network-rules.ts';
 import { nameCaller } from '../door/callers.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { Parts, Service } from '../parts.ts';
@@ -7,7 +8,7 @@ import { answerAcrApi } from './acr-api.ts';
 import { RegistryError } from './errors.ts';
 import { expiredText, manners, tokenHostOf } from './manners.ts';
 import { answerRepository } from './repositories.ts';
-import { mayPull, openToken, signIn, type Visitor } from './sign-in.ts';
+import { mayPull, openToken, resourceOf, signIn, type Visitor } from './sign-in.ts';
 import { readBasic, registerTokens } from './tokens.ts';
 
 /** Docker Hub has several names. */
@@ -25,6 +26,7 @@ export function createRegistries(parts: Parts): Service {
   const registryOf = (request: FastifyRequest) => {
     const registry = findRegistry(parts.world, request.headers.host ?? '');
     if (!registry) throw new RegistryError(404, 'NOT_FOUND', 'there is no such registry');
+    requireNetwork(request, parts.world, registry);
     return registry;
   };
   registerTokens(app, parts, registryOf);
@@ -39,6 +41,20 @@ function findRegistry(world: World, host: string): Registry | undefined {
   return (
     lookUp(world.registries, own) ??
     Object.values(world.registries).find(registry => tokenHostOf(registry) === name)
+  );
+}
+
+/** Whom the resource's network rules keep out gets nowhere, whatever he signs in with. */
+function requireNetwork(request: FastifyRequest, world: World, registry: Registry): void {
+  const resource = resourceOf(world, registry);
+  if (!resource) return;
+  const { publicNetworkAccess, networkRuleSet: rules, networkRuleBypassOptions: bypass } = resource;
+  const asker = askerOf(request.raw);
+  if (admits({ publicNetworkAccess, rules, bypass }, asker)) return;
+  throw new RegistryError(
+    403,
+    'DENIED',
+    `client with IP '${asker.address}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.`,
   );
 }
 

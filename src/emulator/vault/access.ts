@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { canData } from '../arm/authorization.ts';
+import { admits, askerOf } from '../arm/network-rules.ts';
 import { nameCaller } from '../door/callers.ts';
 import { hostMeant, vaultSuffix } from '../door/hosts.ts';
 import { type EntraTokens, issuerOf } from '../entra/tokens.ts';
 import { lookUp, type Vault, type World } from '../world.ts';
-import { forbiddenByRbac } from './errors.ts';
+import { forbiddenByFirewall, forbiddenByPolicy, forbiddenByRbac } from './errors.ts';
 
 export interface VaultAccess {
   /** Answers 401 with the challenge unless a token for Key Vault came along. */
@@ -40,21 +41,46 @@ export function createVaultAccess(world: World, tokens: EntraTokens): VaultAcces
     },
     allow(request, action, secret) {
       const asked = vault(request);
-      const caller = callers.get(request);
+      const { clientId = '', principalId = '' } = callers.get(request) ?? {};
+      const who = { clientId, principalId, issuer: issuerOf(world.tenantId), vault: asked.name };
+      requireNetwork(request, asked, who);
+      const { enableRbacAuthorization = true, accessPolicies = [] } = asked.settings ?? {};
+      const { location } = asked;
+      if (!enableRbacAuthorization) {
+        const permission = permissions[action] ?? action;
+        const own = accessPolicies.filter(({ objectId }) => objectId.toLowerCase() === principalId);
+        if (own.some(each => allows(each.permissions.secrets, permission))) return asked;
+        throw forbiddenByPolicy({ ...who, location, permission });
+      }
       const resource = secret === undefined ? asked.id : `${asked.id}/secrets/${secret}`;
       const dataAction = `Microsoft.KeyVault/vaults/secrets/${action}`;
-      if (caller && canData(world, caller.principalId, dataAction, resource)) return asked;
-      throw forbiddenByRbac({
-        clientId: caller?.clientId ?? '',
-        principalId: caller?.principalId ?? '',
-        issuer: issuerOf(world.tenantId),
-        action: dataAction,
-        resource,
-        vault: asked.name,
-        location: asked.location,
-      });
+      if (canData(world, principalId, dataAction, resource)) return asked;
+      throw forbiddenByRbac({ ...who, location, action: dataAction, resource });
     },
   };
+}
+
+/** What access policies call the data actions of roles. */
+const permissions: Record<string, string> = {
+  'getSecret/action': 'get',
+  'setSecret/action': 'set',
+  'readMetadata/action': 'list',
+  'recover/action': 'recover',
+  'purge/action': 'purge',
+};
+
+const allows = (granted: string[] = [], permission: string) =>
+  granted.some(each => ['all', permission].includes(each.toLowerCase()));
+
+function requireNetwork(
+  request: FastifyRequest,
+  { settings = {}, location }: Vault,
+  who: { clientId: string; principalId: string; issuer: string; vault: string },
+): void {
+  const { publicNetworkAccess, networkAcls: rules } = settings;
+  const asker = askerOf(request.raw);
+  if (admits({ publicNetworkAccess, rules, bypass: rules?.bypass }, asker)) return;
+  throw forbiddenByFirewall({ ...who, location, ...asker, isClosed: publicNetworkAccess === 'Disabled' });
 }
 
 function refusal(verdict: Exclude<Awaited<ReturnType<EntraTokens['inspect']>>, { valid: true }>): string {

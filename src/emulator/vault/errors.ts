@@ -64,3 +64,39 @@ export function forbiddenByRbac(refused: {
     'ForbiddenByRbac',
   );
 }
+
+interface Refused {
+  clientId: string;
+  principalId: string;
+  issuer: string;
+  vault: string;
+  location: string;
+}
+
+export function forbiddenByPolicy(refused: Refused & { permission: string }): VaultError {
+  const { clientId, principalId, issuer, vault, location, permission } = refused;
+  return new VaultError(
+    403,
+    'Forbidden',
+    `The user, group or application 'appid=${clientId};oid=${principalId};iss=${issuer}' does not have secrets ${permission} permission on key vault '${vault};location=${location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287`,
+    'ForbiddenByPolicy',
+  );
+}
+
+export function forbiddenByFirewall(refused: Refused & { address: string; isClosed: boolean }): VaultError {
+  const { clientId, principalId, issuer, vault, location, address, isClosed } = refused;
+  const caller = `Caller: appid=${clientId};oid=${principalId};iss=${issuer}\r\nVault: ${vault};location=${location}`;
+  return isClosed
+    ? new VaultError(
+        403,
+        'Forbidden',
+        `Public network access is disabled and request is not from a trusted service nor via an approved private link.\r\n${caller}`,
+        'ForbiddenByConnection',
+      )
+    : new VaultError(
+        403,
+        'Forbidden',
+        `Client address is not authorized and caller is not a trusted service.\r\nClient address: ${address}\r\n${caller}`,
+        'ForbiddenByFirewall',
+      );
+}
