@@ -4,6 +4,7 @@ import { createBlobReader } from './azure/blob.ts';
 import { createContainerGroups } from './azure/container-groups.ts';
 import { createAzureCredential } from './azure/credential.ts';
 import { createGroupDocuments } from './azure/group-documents.ts';
+import { createGroupLists } from './azure/group-lists.ts';
 import { createRegistryToken } from './azure/registry-token.ts';
 import { createRoles } from './azure/roles.ts';
 import { createTransport } from './azure/transport.ts';
@@ -16,6 +17,7 @@ import { createCredentialList } from './deployments/credential-list.ts';
 import { createCredentialTest } from './deployments/credential-test.ts';
 import { createDeployments } from './deployments/deployments.ts';
 import { createEvents } from './deployments/events.ts';
+import { createHealth, keepLooking } from './deployments/health.ts';
 import { createOptions } from './deployments/options.ts';
 import { createRestartGuard } from './deployments/restart-guard.ts';
 import { createRevising } from './deployments/revising.ts';
@@ -36,6 +38,7 @@ import { createAuditStore } from './store/audit.ts';
 import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
 import { createDeploymentStore } from './store/deployments.ts';
+import { createHealthStore } from './store/health.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPolicyLedger } from './store/policies.ts';
 import { createSpentTokens } from './store/spent-tokens.ts';
@@ -95,6 +98,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const azure = {
     vault: createVault({ credential, transport }),
     containerGroups: createContainerGroups({ credential, transport }),
+    groupLists: createGroupLists({ credential, transport }),
     documents: createGroupDocuments({ credential, transport }),
     roles: createRoles({ credential, transport }),
     acrToken: createRegistryToken(credential),
@@ -134,6 +138,13 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 
   if (config.role !== 'api') {
     parts.defer(startSealing(database, { log, clock }));
+    const stopping = new AbortController();
+    const look = createHealth({ ...azure, health: createHealthStore(database), clock, log });
+    const looking = keepLooking(look, { clock, log }, stopping.signal);
+    parts.defer(async () => {
+      stopping.abort();
+      await looking;
+    });
     const advance = createAdvance({
       ...azure,
       store,

@@ -27,6 +27,7 @@ const operationRoutes = [
 ];
 
 const armRoutes = [
+  armRoute('GET', `${group}/Microsoft\\.ContainerInstance/containerGroups`),
   armRoute('GET PUT PATCH DELETE', containerGroup),
   armRoute('POST', `${containerGroup}/(?:restart|stop|start)`),
   armRoute('GET', `${containerGroup}/containers/${name}/logs`),

@@ -6,6 +6,9 @@ import * as auditChain from './migrations/0004-audit-chain.ts';
 import * as portals from './migrations/0005-portals.ts';
 import * as eventOrder from './migrations/0010-event-order.ts';
 import * as changes from './migrations/0020-changes.ts';
+import * as pacing from './migrations/0030-pacing.ts';
+import * as looks from './migrations/0031-looks.ts';
+import * as traces from './migrations/0060-traces.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -16,4 +19,7 @@ export const migrations: Record<string, Migration> = {
   '0005-portals': portals,
   '0010-event-order': eventOrder,
   '0020-changes': changes,
+  '0030-pacing': pacing,
+  '0031-looks': looks,
+  '0060-traces': traces,
 };

@@ -29,12 +29,15 @@ export interface Tables {
   operations: OperationsTable;
   events: EventsTable;
   eventCounters: { team: string; last: number };
+  looks: { subscription: string; resourceGroup: string; dueAt: Date; everyMs: number };
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;
   spentTokens: SpentTokensTable;
   policies: PoliciesTable;
   policyActivations: PolicyActivationsTable;
+  paces: PacesTable;
+  places: PlacesTable;
 }
 
 export interface DeploymentsTable {
@@ -116,6 +119,8 @@ interface OperationsTable {
   /** What it is to do once its turn comes. */
   intent: Json<Intent>;
   result: ColumnType<JobResult | null, JobResult | null | undefined, JobResult | null>;
+  /** The trace in which it was asked for. */
+  traceparent: Defaulted<string | null>;
 }
 
 export interface EventsTable {
@@ -190,4 +195,26 @@ export interface PolicyActivationsTable {
 interface SpentTokensTable {
   tokenHash: string;
   expiresAt: Date;
+}
+
+/** What Azure lets through by one key, as all replicas see it: by windows, or as a bucket that is full again at `fullAt`. */
+export interface PacesTable {
+  key: string;
+  most: number[];
+  lengthsMs: number[];
+  /** By window: calls that were not ours, made then. */
+  foreignCalls: Json<({ count: number; at: number } | null)[]>;
+  blockedUntil: Date | null;
+  fullAt: Date | null;
+  size: number | null;
+}
+
+/** A call that was made, or whose time is set; `admitted`: it waits for the bucket alone. */
+interface PlacesTable {
+  number: Generated<number>;
+  key: string;
+  deployment: string;
+  team: string;
+  at: Date;
+  state: 'waiting' | 'admitted' | 'used';
 }
