@@ -51,6 +51,8 @@ export interface Jobs {
   enqueue(trx: Transaction<Tables>, job: NextJob): Promise<void>;
   /** Makes a waiting job due now. */
   wake(trx: Transaction<Tables>, deployment: string): Promise<void>;
+  /** Lets a waiting job be due then. */
+  reschedule(trx: Transaction<Tables>, deployment: string, afterMs: number): Promise<void>;
   work(handler: (claim: Claim) => Promise<void>, options: { concurrency: number }): Promise<void>;
   /** Calls back for every NOTIFY on the channel, and after a reconnect, when some may have been missed. */
   listen(
@@ -99,6 +101,11 @@ export async function startJobs(database: Database, { log }: { log: Log }): Prom
     async wake(trx, deployment) {
       const db = fromKysely(trx);
       await boss.update(queue, undefined, { singletonKey: deployment, startAfter: 0, db });
+    },
+
+    async reschedule(trx, deployment, afterMs) {
+      const options = { singletonKey: deployment, startAfter: afterMs / 1000, db: fromKysely(trx) };
+      await boss.update(queue, undefined, options);
     },
 
     async work(handler, { concurrency }) {
