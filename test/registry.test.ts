@@ -325,10 +325,7 @@ t.test(
       [
         'nexus.example/a:1',
         { digest },
-        [
-          'HEAD nexus.example/v2/a/manifests/1',
-          'GET nexus.example/v2/a/manifests/1 Basic',
-        ],
+        ['HEAD nexus.example/v2/a/manifests/1', 'GET nexus.example/v2/a/manifests/1 Basic'],
       ],
       [
         'open.example:443/a:1',
@@ -872,4 +869,22 @@ t.test('several at once do not mix', async t => {
     found.map(({ ok }) => ok),
     [true, false, true, false],
   );
+});
+
+t.test('a manifest of more than is read is known by its digest alone', async t => {
+  const long = JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { a: 'x'.repeat(70_000) } });
+  const found = manifest(long);
+  const answer: Host = ({ method, authorization }) => {
+    if (!authorization) return refused(401, 'U', 'u', { 'www-authenticate': 'Basic realm="x"' });
+    const headers = { ...found.headers, 'content-length': String(Buffer.byteLength(long)) };
+    return { headers, body: method === 'HEAD' ? '' : long };
+  };
+  const { dispatcher, asked } = await startHttpsHosts(t, { 'long.example': answer });
+  const pulled = await pull(dispatcher, 'long.example/a:1', { credential: 'me' });
+  t.match(pulled, { ok: true, digest: sha256(long), platformDigest: null });
+  t.same(asked.map(told), [
+    'HEAD long.example/v2/a/manifests/1',
+    'GET long.example/v2/a/manifests/1 Basic',
+    'HEAD long.example/v2/a/manifests/1 Basic',
+  ]);
 });

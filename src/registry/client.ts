@@ -3,7 +3,7 @@ import { canonicalRegistry } from '../hosts.ts';
 import { ask, type Conversation, defaultTimeoutMs, type RegistryAnswer, tooLong } from './asking.ts';
 import { parseChallenges } from './challenge.ts';
 import { type Authorization, basicAuthorization, ownCopy, type RegistryCredential } from './credential.ts';
-import { digestIn, examine, hub, type Platform } from './manifest.ts';
+import { digestIn, examine, hub, isLong, type Platform } from './manifest.ts';
 import type { Issued, RegistryMemory } from './memory.ts';
 import { PullProblem, problemOf, type RegistryProblem } from './problem.ts';
 import type { ImageReference } from './reference.ts';
@@ -133,15 +133,18 @@ async function settle(
 ): Promise<RegistryAnswer> {
   const ask = (method: 'HEAD' | 'GET') => askManifest(method, conversation, authorization);
   if (!signedInNow) return first.status === 200 ? first : ask('GET');
-  if (conversation.host !== hub) {
-    try {
-      return await ask('GET');
-    } catch (error) {
-      if (!(error instanceof PullProblem) || error.problem.networkCode !== tooLong) throw error;
-    }
+  if (conversation.host === hub) {
+    const head = await ask('HEAD');
+    return head.status === 200 ? head : ask('GET');
   }
-  const head = await ask('HEAD');
-  return head.status === 200 ? head : ask('GET');
+  try {
+    return await ask('GET');
+  } catch (error) {
+    if (!(error instanceof PullProblem) || error.problem.networkCode !== tooLong) throw error;
+    const head = await ask('HEAD');
+    if (head.status === 200 && isLong(head)) return head;
+    throw error;
+  }
 }
 
 async function refusal(

@@ -62,7 +62,7 @@ const isDigest = (value: unknown): value is string =>
   /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/.test(value);
 
 /** By HEAD's own word it is more than is read of any answer. */
-function isLong({ headers, body }: RegistryAnswer): boolean {
+export function isLong({ headers, body }: RegistryAnswer): boolean {
   const length = Number(headers['content-length']);
   return body.length === 0 && length > longestBody && length <= longestManifest;
 }
