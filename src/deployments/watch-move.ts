@@ -18,25 +18,27 @@ export async function watchMove(
 ): Promise<void> {
   const stage = row.failure !== null && !row.settled ? 'Clearing' : row.status;
   const begun = performance.now();
-  const { traceparent } = row as { traceparent?: string | null };
   const attributes = {
     'slipway.deployment': row.id,
     'slipway.revision': row.revision,
     'slipway.stage': stage,
   };
-  await tracer.trace(`stage ${stage}`, { parent: parseTraceparent(traceparent), attributes }, async span =>
-    inside(
-      span,
-      async () => {
-        const move = await make();
-        const outcome = outcomeOf(row, move);
-        span.set({ 'slipway.outcome': outcome });
-        if (move?.patch?.failure) span.fail(move.patch.failure.code);
-        metrics.ran(stage, outcome, (performance.now() - begun) / 1000);
-        if (move && move.to !== row.status) metrics.moved(describe(row, move, clock.now()));
-      },
-      { deployment: row.id },
-    ),
+  await tracer.trace(
+    `stage ${stage}`,
+    { parent: parseTraceparent(row.traceparent), attributes },
+    async span =>
+      inside(
+        span,
+        async () => {
+          const move = await make();
+          const outcome = outcomeOf(row, move);
+          span.set({ 'slipway.outcome': outcome });
+          if (move?.patch?.failure) span.fail(move.patch.failure.code);
+          metrics.ran(stage, outcome, (performance.now() - begun) / 1000);
+          if (move && move.to !== row.status) metrics.moved(describe(row, move, clock.now()));
+        },
+        { deployment: row.id },
+      ),
   );
 }
 

@@ -36,7 +36,10 @@ export type { ReadTeams } from './walls.ts';
 export type { Watch } from './watch.ts';
 
 /** A deployment with all its columns, as the worker reads it. */
-export type DeploymentRow = Selectable<DeploymentsTable>;
+export type DeploymentRow = Selectable<DeploymentsTable> & {
+  /** The trace in which its operation was asked for. */
+  traceparent?: string | null;
+};
 
 /** What a stage made of a deployment: saved in one transaction. */
 export interface Settlement {

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Operation, OperationKind, Status } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Intent } from '../schemas/intent.ts';
+import { currentTraceparent } from '../telemetry/trace.ts';
 import type { DeploymentRow, Settlement } from './deployments.ts';
 import { json, storable } from './json.ts';
 import { enter, leave } from './phases.ts';
@@ -35,6 +36,7 @@ export async function insertOperation(
       steps: json(enter([], phase, now)),
       waitingFor: null,
       failure: null,
+      traceparent: currentTraceparent(),
     })
     .execute();
 }

@@ -6,8 +6,23 @@ import { ofTeams, type ReadTeams } from './walls.ts';
 
 type Row = Selectable<DeploymentsTable>;
 
-export async function loadRow(db: Kysely<Tables>, id: string): Promise<Row | null> {
-  return (await db.selectFrom('deployments').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+/** With the trace in which its operation was asked for. */
+export async function loadRow(
+  db: Kysely<Tables>,
+  id: string,
+): Promise<(Row & { traceparent: string | null }) | null> {
+  const row = await db
+    .selectFrom('deployments')
+    .selectAll()
+    .select(({ selectFrom }) =>
+      selectFrom('operations')
+        .select('traceparent')
+        .whereRef('operations.id', '=', 'deployments.operation')
+        .as('traceparent'),
+    )
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row ?? null;
 }
 
 /** A deployment that is known to be there. */
