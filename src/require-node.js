@@ -3,8 +3,8 @@ const oldest = 24;
 
 if (Number(process.versions.node.split('.')[0]) < oldest) {
   console.error(
-    `Slipway needs Node ${oldest} or newer; this is ${process.versions.node}. Its npm scripts bring their own: ` +
-      'run `npm ci` with optional dependencies, then `npm start`.',
+    `Slipway needs Node ${oldest} or newer; this is ${process.versions.node}. npm brings one along with the optional ` +
+      'dependencies: start it by `npx` or an npm script.',
   );
   process.exit(1);
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ConfigError } from '../config.ts';
 
@@ -28,7 +28,8 @@ const tenantId = '00000000-0000-0000-0000-00000000aaaa';
  */
 export async function startEmbeddedAzure(env: Env): Promise<EmbeddedAzure> {
   const directory = join(resolve(env.SLIPWAY_DATA || '.slipway'), 'azure');
-  const entry = new URL('../emulator/main.ts', import.meta.url).pathname;
+  // Of the same kind as this file: TypeScript in a checkout, JavaScript in a package.
+  const entry = new URL(`../emulator/main${extname(import.meta.filename)}`, import.meta.url).pathname;
   const child = spawn(process.execPath, [entry, '--data', directory, '--with-parent'], {
     env: { ...env },
     // Its standard input is our end: it ends when this process does, however that comes.

@@ -30,7 +30,7 @@ async function slipway(args: string[], env: Record<string, string> = {}) {
   try {
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
-      ['src/commands/slipway.js', ...args],
+      ['bin/slipway.js', ...args],
       options,
     );
     return { code: 0, out: stdout, err: stderr };

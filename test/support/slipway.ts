@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 /** Runs one command of `slipway` to its end, as it is typed, on no other settings than the test's own. */
 export async function slipway(args: string[], env: Record<string, string | undefined> = {}) {
   const root = join(import.meta.dirname, '../..');
-  const child = spawn(process.execPath, [join(root, 'src/commands/slipway.js'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'bin/slipway.js'), ...args], {
     cwd: root,
     env: { ...process.env, NODE_OPTIONS: undefined, DATABASE_URL: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

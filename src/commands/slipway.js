@@ -1,4 +1,0 @@
-#!/usr/bin/env node
-import '../require-node.js';
-
-await import('./slipway.ts');
