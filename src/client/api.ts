@@ -47,8 +47,8 @@ export type CredentialTest = { usable: boolean; failure?: Failure; digest?: stri
 /** Of each operation, what is asked for (path and query parameters, and `body`) and what is answered. */
 
 export interface Operations {
-  /** What an error code means */
-  getErrorCode: { input: { code: string }; output: { code: string; title: string; status?: number; owner?: string; retryable?: boolean; confidence?: string } };
+  /** What an error code means; HTML for who accepts it */
+  getErrorCode: { input: { code: string }; output: { code: string; title: string; status?: number; owner?: "caller" | "registryOwner" | "platform"; retryable?: boolean; confidence?: "high" | "low"; detail: string; causes: Array<string>; fixes: Array<{ who: "caller" | "registryOwner" | "platform"; action: string; command?: string }> } };
   /** The process answers */
   getLiveness: { input: Record<never, never>; output: { status: "ok" } };
   /** Store, policy and signing keys are there */
