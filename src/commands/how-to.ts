@@ -7,6 +7,7 @@ export function sayHowToUse(url: string): void {
     ipAddress: { type: 'Public', ports: [{ port: 80 }] },
   });
   console.log(`
+  console ${url}/console
   docs    ${url}/docs
   token   npm run -s token -- demo
 

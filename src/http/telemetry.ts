@@ -8,10 +8,14 @@ declare module 'fastify' {
   }
 }
 
+// Whoever asks for these asks every few seconds: they are counted, and are no trace.
+const probes = ['/livez', '/readyz'];
+
 /** A span and figures for every request, by the template of its route: an address may name what is somebody's. */
 export function registerTelemetry(app: FastifyInstance, tracer: Tracer, metrics: Metrics): void {
   app.decorateRequest('span', null);
   app.addHook('onRequest', (request, _reply, done) => {
+    if (probes.includes(routeOf(request))) return done();
     const span = tracer.start(`${request.method} ${routeOf(request)}`, {
       kind: 'server',
       parent: parseTraceparent(request.headers.traceparent),

@@ -113,7 +113,7 @@ t.test('every line of the log is JSON, and names the deployment and the trace', 
   );
   const ofPost = lines.find(({ msg, deployment }) => msg === 'request' && deployment === running.id);
   t.match(ofPost, { trace: traceId, method: 'POST', route: '/deployments', request: /^[0-9a-f-]{36}$/ });
-  const requests = lines.filter(({ msg }) => msg === 'request');
+  const requests = lines.filter(({ msg, route }) => msg === 'request' && route !== '/readyz');
   t.ok(
     requests.every(({ trace }) => /^[0-9a-f]{32}$/.test(trace)),
     'who sends none has one too',
@@ -136,6 +136,10 @@ t.test('a deployment is one trace, from the request over its stages to what was 
     parentSpanId: '00f067aa0ba902b7',
     attributes: { 'http.response.status_code': 200, 'slipway.deployment': running.id },
   });
+  t.notOk(
+    spans.some(({ name }) => /readyz/.test(name)),
+    'probes are no traces',
+  );
   const stages = trace.filter(({ name }) => name.startsWith('stage '));
   t.same(
     [...new Set(stages.map(({ name }) => name))].slice(0, 4),
