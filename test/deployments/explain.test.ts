@@ -697,3 +697,15 @@ t.test('a realm elsewhere is told, and what is not known is called so', async t 
     owner: failureKinds.Unknown.owner,
   });
 });
+
+t.test('tokens that are not where the registry says are no missing image', async t => {
+  const problem: RegistryProblem = {
+    step: 'token',
+    host: 'r.example',
+    status: 404,
+    registryCode: 'NOT_FOUND',
+    registryMessage: 'not found',
+    signedIn: true,
+  };
+  t.match(explain({ kind: 'registry', problem }, { image: 'r.example/a:1' }), { code: 'NotARegistry' });
+});

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
 import { startDemoWorld } from '../support/demo-world.ts';
@@ -191,6 +193,35 @@ t.test('what may not be tested is refused before anybody is asked', async t => {
   }
   const asked = (await world.journal(before)).filter(({ host }) => !/^login\./.test(host));
   t.same(asked, []);
+});
+
+t.test('no hostile server or image leads anywhere', async t => {
+  const file = join(import.meta.dirname, '../vectors/hostile-inputs.json');
+  const vectors: Record<'registryServers' | 'imageReferences', string[]> = JSON.parse(
+    readFileSync(file, 'utf8'),
+  );
+  const [acr] = lookAlikes;
+  if (!acr) throw new Error('no row');
+  const good = { server: acr.host, secretName: secretOf(acr, 'right'), image: `${acr.host}/team/app:1.4.2` };
+  const before = (await world.journal()).at(-1)?.seq ?? 0;
+  const bodies = [
+    ...vectors.registryServers.flatMap(server => [
+      { ...good, server },
+      { ...good, image: `${server}/team/app:1` },
+      { ...good, server, image: `${server}/team/app:1` },
+    ]),
+    ...vectors.imageReferences.map(image => ({ ...good, image })),
+  ];
+  let refused = 0;
+  for (const body of bodies) {
+    const { status } = await ask('POST', '/credentials/test', { body });
+    if (t.ok(status >= 400 && status < 500, `${status} ${JSON.stringify(body).slice(0, 120)}`)) refused += 1;
+  }
+  t.comment(`hostile servers and images ${refused}/${bodies.length}`);
+  t.same(
+    (await world.journal(before)).filter(({ host }) => !/^login\./.test(host)),
+    [],
+  );
 });
 
 t.test('an outage of our own vault is 503, not a verdict', async t => {

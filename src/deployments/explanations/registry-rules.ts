@@ -103,6 +103,8 @@ const places: readonly Rule[] = [
   {
     code: 'NotARegistry',
     when: any(
+      // Its tokens are not where it says.
+      all(atStep('token', 'exchange'), registryStatus(404, 405, 410)),
       says(/media type [^ ]*text\/html|invalid character '<'/),
       problem(
         ({ notARegistry, foreignRealm, redirectedTo }) =>
