@@ -18,7 +18,10 @@ import { createCredentialTest } from './deployments/credential-test.ts';
 import { createDeployments } from './deployments/deployments.ts';
 import { createEvents } from './deployments/events.ts';
 import { createHealth, keepLooking } from './deployments/health.ts';
+import { createLogs } from './deployments/logs.ts';
 import { createOptions } from './deployments/options.ts';
+import { createPacing, type Pacing } from './deployments/pacing.ts';
+import { createPlanning } from './deployments/plan.ts';
 import { createRestartGuard } from './deployments/restart-guard.ts';
 import { createRevising } from './deployments/revising.ts';
 import { createVerbs } from './deployments/verbs.ts';
@@ -40,7 +43,9 @@ import { openDatabase } from './store/database.ts';
 import { createDeploymentStore } from './store/deployments.ts';
 import { createHealthStore } from './store/health.ts';
 import { startJobs } from './store/jobs.ts';
+import { createPacingStore } from './store/pacing.ts';
 import { createPolicyLedger } from './store/policies.ts';
+import { createSavedLogs } from './store/saved-logs.ts';
 import { createSpentTokens } from './store/spent-tokens.ts';
 import { readVitals } from './store/vitals.ts';
 import { azureServiceOf } from './telemetry/calls.ts';
@@ -77,10 +82,12 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => dispatcher.destroy());
 
   let live: LivePolicy | null = null;
+  let pacing: Pacing | null = null;
   const transport = createTransport({
     dispatcher: telemetry.watch(dispatcher, azureServiceOf),
     vaults: () => Object.values(live?.current().policy.vaults ?? {}).map(({ url }) => url),
     blob: config.policy.startsWith('https:') ? config.policy : null,
+    onArmAnswer: answer => pacing?.observe(answer),
   });
   const credential = createAzureCredential(config.azure, transport, hit =>
     metrics.lookedUp('azureTokens', hit),
@@ -119,6 +126,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => database.close());
   const jobs = await startJobs(database, { log });
   parts.defer(() => jobs.stop());
+  const paces = createPacing({ store: await createPacingStore(database, jobs), clock });
+  pacing = paces;
   const ledger = createPolicyLedger(database, jobs);
   const following = await startLivePolicy({
     source,
@@ -133,6 +142,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const policy = following.current;
   const tenantId = config.azure.tenantId ?? '';
   const store = createDeploymentStore(database, jobs);
+  const savedLogs = createSavedLogs(database);
   const watch = await store.watch();
   parts.defer(() => watch.close());
 
@@ -148,6 +158,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     const advance = createAdvance({
       ...azure,
       store,
+      savedLogs,
+      pacing: paces,
       policy,
       clock,
       log,
@@ -185,8 +197,10 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       refusals,
       adoption: createAdoption({ documents: azure.documents, policy, store }),
       events: createEvents({ store, watch }),
+      logs: createLogs({ ...azure, store, savedLogs, clock }),
       deployments: createDeployments({ store, watch, policy, clock, revising }),
       revising,
+      plan: createPlanning({ ...azure, store, policy, clock, tenantId }),
       verbs: createVerbs({ store, policy, clock, guardRestart }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),

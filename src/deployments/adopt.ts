@@ -7,7 +7,7 @@ import type { AdoptionRequest } from '../schemas/adoption.ts';
 import type { Caller } from '../schemas/principal.ts';
 import type { DeploymentStore } from '../store/deployments.ts';
 import { adoptedSpec, ownerOf } from './adopted-spec.ts';
-import { denied } from './refusals.ts';
+import { denied } from './denied.ts';
 import type { Spec } from './spec.ts';
 
 export interface Adoption {

@@ -27,7 +27,7 @@ interface Parts {
   images: readonly ImageRecord[];
   credentials: readonly ResolvedCredential[];
   /** The workload's secrets, by the pointer at which the request names them. */
-  workload: ReadonlyMap<string, Secret>;
+  workload: ReadonlyMap<string, Pick<Secret, 'reveal'>>;
 }
 
 /** What Azure Resource Manager is sent. It holds secrets: made and dropped inside one call. */

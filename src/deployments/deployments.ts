@@ -6,9 +6,10 @@ import type { Caller } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
 import type { Acceptance, ListFilter, ReadTeams, Watch } from '../store/deployments.ts';
 import { type Change, type ChangeParts, readChange } from './accept-change.ts';
+import { denied } from './denied.ts';
 import { findOrThrow, recordsFor } from './finding.ts';
 import { type ChangeContext, forAudit, idempotency } from './idempotency.ts';
-import { denied, deploymentExists, keyReused, quotaExceeded } from './refusals.ts';
+import { deploymentExists, keyReused, quotaExceeded } from './refusals.ts';
 import type { Revising } from './revising.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
 
@@ -87,7 +88,7 @@ export function createDeployments(parts: DeploymentParts) {
     const images = readImages(asked);
     const ask = askOf(asked, images);
     const decision = decide(policy(), caller, ask);
-    if (!decision.allowed) throw denied(decision);
+    if (!decision.allowed) throw denied(decision, images);
 
     const { plan, digest } = decision;
     const spec: Spec = {

@@ -1,14 +1,7 @@
-import { createError, type RequestError, requestErrors } from '../errors.ts';
-import type { Decision } from '../policy/decide.ts';
+import { createError, type RequestError } from '../errors.ts';
 import type { Deployment } from '../schemas/deployment.ts';
 import type { ChangeAccepted } from '../store/deployments.ts';
 import type { Spec } from './spec.ts';
-
-/** What is wrong with the request names its place; what is not allowed is a sentence of its own. */
-export function denied({ code, pointer, detail }: Decision & { allowed: false }): RequestError {
-  const text = requestErrors[code][0] === 400 ? `${pointer}: ${detail}` : detail;
-  return createError(code, text, { errors: [{ pointer, detail }] });
-}
 
 /** A refusal that concerns a deployment, which the request may name by its id. */
 const about = ({ team, name }: Deployment) => ({ about: { team, target: name } });

@@ -1,16 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Spec } from './spec.ts';
 
-type Part = (spec: Spec) => unknown;
+/** What ACI changes in a group only by making it anew: its own refusal names these. A spec has them all. */
+export interface Fixed {
+  location?: string;
+  osType?: string;
+  restartPolicy?: string;
+  subnetIds?: readonly { id: string; name?: string }[];
+  containers: readonly { name?: string; resources?: unknown }[];
+}
 
-/** What ACI changes in a group only by making it anew: its own refusal names these. Each with its place in the request. */
+type Part = (spec: Fixed) => unknown;
+
+/** Each with its place in the request. Containers count in their order. */
 const fixed: readonly [pointer: string, part: Part][] = [
   ['/location', ({ location = '' }) => location.toLowerCase().replaceAll(' ', '')],
-  ['/osType', ({ osType = 'Linux' }) => osType],
-  ['/restartPolicy', ({ restartPolicy = 'Always' }) => restartPolicy],
+  ['/osType', ({ osType = 'Linux' }) => osType.toLowerCase()],
+  ['/restartPolicy', ({ restartPolicy = 'Always' }) => restartPolicy.toLowerCase()],
   ['/subnetIds', ({ subnetIds = [] }) => subnetIds.map(({ id, name = null }) => [id.toLowerCase(), name])],
-  ['/priority', ({ priority = 'Regular' }) => priority],
-  ['/zones', ({ zones = [] }) => zones],
   ['/containers', ({ containers }) => containers.map(({ name }) => name)],
   ['/containers/*/resources', ({ containers }) => containers.map(({ resources }) => plain(resources))],
 ];
@@ -18,7 +24,7 @@ const fixed: readonly [pointer: string, part: Part][] = [
 /** Without members that are undefined. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
-/** The places where the new spec asks for what Azure cannot change in place; none where it can. Pure. */
-export function needsReplacement(live: Spec, wanted: Spec): string[] {
+/** The places where what is wanted cannot be made of what is live in place; none where it can. Pure. */
+export function needsReplacement(live: Fixed, wanted: Fixed): string[] {
   return fixed.flatMap(([pointer, part]) => (isDeepStrictEqual(part(live), part(wanted)) ? [] : [pointer]));
 }

@@ -8,10 +8,11 @@ import { DeploymentRequest } from '../schemas/request.ts';
 import type { Revision } from '../schemas/revision.ts';
 import type { OnBusy } from '../store/deployments.ts';
 import { acceptChange, acceptedBefore, type Change, type ChangeParts } from './accept-change.ts';
+import { denied } from './denied.ts';
 import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
 import type { ChangeContext } from './idempotency.ts';
 import { mergePatch } from './merge-patch.ts';
-import { changedSince, denied, notLive } from './refusals.ts';
+import { changedSince, notLive } from './refusals.ts';
 import { needsReplacement } from './replacement.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
 
@@ -173,9 +174,10 @@ export function createRevising(parts: ChangeParts) {
   function judge(caller: Caller, raw: Spec) {
     const filled = fillDefaults(raw);
     checkSpec(filled);
-    const ask = askOf(filled, readImages(filled));
+    const images = readImages(filled);
+    const ask = askOf(filled, images);
     const decision = decide(policy(), caller, ask);
-    if (!decision.allowed) throw denied(decision);
+    if (!decision.allowed) throw denied(decision, images);
     const { plan } = decision;
     const spec = { ...filled, team: plan.team, target: plan.target.name, location: plan.target.location };
     return { spec, plan: { plan, ask, caller }, quota: plan.quota };

@@ -5,7 +5,9 @@ import type { ListCredentials } from '../deployments/credential-list.ts';
 import type { TestCredential } from '../deployments/credential-test.ts';
 import type { Deployments } from '../deployments/deployments.ts';
 import type { Events } from '../deployments/events.ts';
+import type { Logs } from '../deployments/logs.ts';
 import type { OptionsOf } from '../deployments/options.ts';
+import type { PlanDeployment } from '../deployments/plan.ts';
 import type { Revising } from '../deployments/revising.ts';
 import type { Verbs } from '../deployments/verbs.ts';
 import type { Log } from '../log.ts';
@@ -24,6 +26,7 @@ import {
 } from '../schemas/deployment.ts';
 import { Failure } from '../schemas/failure.ts';
 import { Options } from '../schemas/options.ts';
+import { DeploymentPlan } from '../schemas/plan.ts';
 import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
@@ -42,9 +45,11 @@ import { openDocs, registerDocs } from './docs.ts';
 import { createEventStreams } from './event-stream.ts';
 import { registerEvents } from './events.ts';
 import { type Readiness, registerHealth } from './health.ts';
+import { mostFollowedLogs, registerLogs } from './logs.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
 import { registerOptions } from './options.ts';
+import { registerPlan } from './plan.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
@@ -61,7 +66,9 @@ export interface AppParts {
   deployments: Deployments;
   revising: Revising;
   verbs: Verbs;
+  plan: PlanDeployment;
   events: Events;
+  logs: Logs;
   adoption: Adoption;
   optionsOf: OptionsOf;
   listCredentials: ListCredentials;
@@ -112,6 +119,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     DeploymentRequest,
     Revision,
     RevisionPage,
+    DeploymentPlan,
     Deployment,
     DeploymentPage,
     Operation,
@@ -141,8 +149,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerDeployments(app, parts.deployments);
     registerRevisions(app, parts.revising, parts.deployments);
     registerVerbs(app, parts.verbs, parts.deployments);
+    registerPlan(app, parts.plan);
     registerOperations(app, parts.deployments, parts.policyDigest);
     registerEvents(app, parts.events, createEventStreams(app));
+    registerLogs(app, parts.logs, createEventStreams(app, { mostPerTeam: mostFollowedLogs }));
     registerOptions(app, parts.optionsOf);
     registerCredentials(app, parts.listCredentials, parts.testCredential);
     registerAdoption(app, parts.adoption, parts.deployments);

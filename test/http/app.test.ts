@@ -123,6 +123,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       revisions: noPage,
       revision: notAsked,
     },
+    plan: notAsked,
     verbs: {
       restart: async () => change,
       start: async () => change,
@@ -131,6 +132,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       remove: async () => null,
     },
     events: { page: noPage, feed: notAsked, teamPage: noPage, teamFeed: notAsked },
+    logs: { read: notAsked, follow: notAsked },
     optionsOf: () => Promise.reject(new Error('not asked')),
     listCredentials: () => Promise.reject(new Error('not asked')),
     testCredential: async () => ({ usable: true }),

@@ -79,6 +79,9 @@ async function session(): Promise<void> {
     if (events.json.nextLink) await ask('GET', events.json.nextLink);
     await ask('GET', `/deployments/${ref}/events`, { headers: { accept: 'text/event-stream' } });
   }
+  await ask('GET', `/deployments/${first.id}/containers/app/logs`);
+  await ask('GET', '/deployments/demo:replay-refused/containers/app/logs?follow=true');
+  await ask('GET', `/deployments/${first.id}/containers/nobody/logs`);
   for (const operation of [first.operation, second.operation, third.operation]) {
     await ask('GET', `/operations/${operation}`);
     await ask('GET', `/operations/${operation}/wait?timeout=1`);
@@ -117,6 +120,7 @@ async function changes(id: string): Promise<void> {
   await ask('GET', `${path}/revisions?maxpagesize=2`);
   await ask('GET', `${path}/revisions/1`);
   await ask('POST', '/deployments/adopt', { body: { name: 'replay-absent' } });
+  await ask('POST', '/deployments/plan', { body: requestFor('replay-running') });
   await ask('DELETE', '/deployments');
 }
 

@@ -154,7 +154,10 @@ t.test('a failed image leaves what was live, and rollback goes back on the diges
   });
   t.match((await groupOf('rolled'))?.tags, { 'slipway-revision': '1' });
 
-  const second = await ask('POST', `${path}/images`, { body: { app: `${acr}/web-app:1.4.2` }, headers: wait });
+  const second = await ask('POST', `${path}/images`, {
+    body: { app: `${acr}/web-app:1.4.2` },
+    headers: wait,
+  });
   t.match(second.json, { status: 'Running', revision: 3, liveRevision: 3 });
   const back = await ask('POST', `${path}/rollback`, { headers: wait });
   t.match(
@@ -424,6 +427,71 @@ t.test('a job runs to its end: exit codes and last lines are in the operation', 
     failure: { code: 'ContainerCrashed' },
     result: { containers: [{ exitCode: 1 }] },
   });
+});
+
+t.test('plan says what would be done and what stands in the way, and does nothing', async t => {
+  const plan = (body: object) => ask('POST', '/deployments/plan', { body });
+  const fresh = await plan(requestFor('planned'));
+  t.match(fresh, {
+    status: 200,
+    json: {
+      possible: true,
+      deployment: null,
+      changeKind: 'create',
+      images: [{ usable: true, image: { digest: /^sha256:/, verifiedWith: 'credential' } }],
+      credentials: [{ secretName: 'acr-admin', secretVersion: /./ }],
+      decisions: [{ subject: 'target' }, { subject: 'registry', name: acr, detail: /acr-admin/ }],
+      quota: [{ which: 'groups', asked: 1, exceeded: false }],
+      troubles: [],
+    },
+  });
+  const { json: first } = await deploy('planned');
+  t.match((await plan(first.spec)).json, { deployment: first.id, changeKind: 'none', diff: [] });
+  const image = { containers: [{ ...first.spec.containers[0], image: `${acr}/web-app:1.4.2` }] };
+  t.match((await plan({ ...first.spec, ...image })).json, {
+    possible: true,
+    changeKind: 'inPlace',
+    effect: /restarts every container/,
+    diff: [{ path: '/containers/app/image', live: /my-app@sha256/, wanted: /web-app@sha256/ }],
+  });
+  t.match((await plan({ ...first.spec, restartPolicy: 'Never' })).json, {
+    changeKind: 'replace',
+    replaces: ['/restartPolicy'],
+    diff: [{ path: '/restartPolicy', live: 'Always', wanted: 'Never' }],
+  });
+  const two = [
+    { name: 'app', image: `${acr}/my-app:never` },
+    { name: 'other', image: `${acr}/my-app:v1.0` },
+  ];
+  t.match((await plan({ ...first.spec, containers: two })).json, {
+    possible: false,
+    images: [{ container: 'app', usable: false, failure: { code: 'ImageNotFound' } }, { usable: true }],
+    troubles: [{ code: 'ImageNotFound', pointer: '/containers/0/image' }],
+  });
+  const since = (await world.journal()).length;
+  t.match((await plan(requestFor('planned', { target: 'nowhere' }))).json, {
+    possible: false,
+    changeKind: null,
+    troubles: [{ code: 'TargetNotAllowed', pointer: '/target' }],
+  });
+  t.equal((await world.journal()).length, since, 'Azure was asked nothing');
+  t.match(
+    (await plan(requestFor('planned', { restartPolicy: 'Never', containers: [{ image: 'UPPER/case' }] })))
+      .json,
+    {
+      possible: false,
+      troubles: [{ pointer: '/containers/0/image' }],
+    },
+  );
+  await world.control('POST', 'faults', { host: 'demo-vault.vault.azure.net', response: { status: 503 } });
+  t.match((await plan(requestFor('planned'))).json, {
+    possible: false,
+    troubles: [{ code: 'AzureUnavailable' }],
+    decisions: [{ subject: 'target' }, {}],
+  });
+  await world.control('DELETE', 'faults');
+  t.match((await ask('GET', `/deployments/${first.id}`)).json, { revision: 1, status: 'Running' });
+  t.equal((await callsOf('PUT', 'planned')).length, 1);
 });
 
 t.test('a password that was rotated since is not restarted with, unless by force', async t => {
