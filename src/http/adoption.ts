@@ -1,17 +1,15 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import type { Adoption } from '../deployments/adopt.ts';
 import type { Deployments } from '../deployments/deployments.ts';
 import { AdoptionRequest } from '../schemas/adoption.ts';
 import { Deployment } from '../schemas/deployment.ts';
 import { ref } from '../schemas/ref.ts';
 import { callerOf } from './access.ts';
+import { ChangeHeaders, NoQuery } from './change-parameters.ts';
 import { answerChange, changeOf } from './changes.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
 import { answers } from './responses.ts';
-
-const NoQuery = Type.Object({}, { additionalProperties: false });
 
 export function registerAdoption(
   untyped: FastifyInstance,
@@ -28,6 +26,7 @@ export function registerAdoption(
         operationId: 'adoptDeployment',
         tags: ['deployments'],
         summary: 'Take over a container group that is there and that Slipway did not make, as it is',
+        headers: ChangeHeaders,
         querystring: NoQuery,
         body: ref(AdoptionRequest),
         response: answers({ 200: ref(Deployment), 202: ref(Deployment) }),

@@ -100,8 +100,18 @@ const events = [
 /** Examples of the document by the schema that they belong to; each is tested against it, and requests are sent. */
 export const examples: Readonly<Record<string, readonly object[]>> = {
   DeploymentRequest: requests,
+  CredentialTestRequest: [
+    { server: 'ghcr.io', secretName: 'ghcr-pull', image: 'ghcr.io/myorg/log-forwarder:2.0.1' },
+  ],
   Failure: [failure],
   Problem: [problem],
   Operation: operations,
   Event: events,
+};
+
+/** Of bodies whose schema has no name, by operation. */
+export const bodyExamples: Readonly<Record<string, readonly object[]>> = {
+  putImages: [{ app: 'myregistry.azurecr.io/my-app:v1.0' }],
+  patchDeployment: [{ labels: { release: '2026.11.4' } }],
+  rollBack: [{}, { revision: 1 }],
 };

@@ -25,6 +25,8 @@ const Ready = Type.Object(
   { additionalProperties: false },
 );
 
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
 export function registerHealth(app: FastifyInstance, readiness: Readiness): void {
   app.get(
     '/livez',
@@ -34,6 +36,7 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness): void
         operationId: 'getLiveness',
         tags: ['health'],
         security: [],
+        querystring: NoQuery,
         summary: 'The process answers',
         response: { 200: Live },
       },
@@ -48,6 +51,7 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness): void
         operationId: 'getReadiness',
         tags: ['health'],
         security: [],
+        querystring: NoQuery,
         summary: 'Store, policy and signing keys are there',
         response: { 200: Ready, 503: Ready },
       },

@@ -1,5 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import { examples } from './examples.ts';
+import { bodyExamples, examples } from './examples.ts';
 import { problemsOf } from './responses.ts';
 
 type Transform = NonNullable<FastifyDynamicSwaggerOptions['transform']>;
@@ -13,6 +13,7 @@ export const describeRoute: Transform = ({ schema, url, route }) => {
     url,
     permission: route.config?.permission,
     isChange: takesKey(schema.headers),
+    mayHaveBody: route.method !== 'GET',
     hasBody: schema.body !== undefined,
     hasParams: schema.params !== undefined,
   });
@@ -54,8 +55,11 @@ export const describeDocument: NonNullable<FastifyDynamicSwaggerOptions['transfo
     'openapiObject' in given
       ? given.openapiObject
       : (given as Document & { swaggerObject: object }).swaggerObject;
-  for (const answers of operationsOf(document).map(({ responses }) => responses))
-    for (const [status, answer] of Object.entries(answers)) describeAnswer(status, answer);
+  for (const { operationId, responses, requestBody } of operationsOf(document)) {
+    for (const [status, answer] of Object.entries(responses)) describeAnswer(status, answer);
+    const schema = requestBody?.content['application/json']?.schema;
+    if (schema && operationId in bodyExamples) Object.assign(schema, { examples: bodyExamples[operationId] });
+  }
   const { components } = document as { components: { schemas: Record<string, object>; headers?: object } };
   components.headers = describedHeaders();
   for (const [name, given] of Object.entries(examples))
@@ -68,10 +72,14 @@ const describedHeaders = () =>
     Object.entries(headers).map(([name, [type, description]]) => [name, { description, schema: { type } }]),
   );
 
-function operationsOf(document: object): { responses: Record<string, Answer> }[] {
-  const { paths } = document as {
-    paths: Record<string, Record<string, { responses: Record<string, Answer> }>>;
-  };
+interface Described {
+  operationId: string;
+  responses: Record<string, Answer>;
+  requestBody?: { content: Record<string, { schema?: object }> };
+}
+
+function operationsOf(document: object): Described[] {
+  const { paths } = document as { paths: Record<string, Record<string, Described>> };
   return Object.values(paths).flatMap(methods => Object.values(methods));
 }
 

@@ -35,6 +35,8 @@ export interface DescribedRoute {
   /** Takes an `Idempotency-Key`. */
   isChange: boolean;
   hasBody: boolean;
+  /** Of others a body is not read. */
+  mayHaveBody: boolean;
   hasParams: boolean;
 }
 
@@ -109,15 +111,16 @@ const ofPolicy: RequestErrorCode[] = [
   'AzureUnavailable',
 ];
 
-function codesOf({ url, permission, isChange, hasBody, hasParams }: DescribedRoute): string[] {
+function codesOf({ url, permission, isChange, hasBody, mayHaveBody, hasParams }: DescribedRoute): string[] {
   const all = Object.keys(requestErrors) as RequestErrorCode[];
   const ofChanges = all.filter(code => !(code in onlyOf) && !ofBodies.includes(code) && code !== 'NotFound');
   const isWait = url.endsWith('/wait');
   return [
     ...always,
     ...(permission === 'public' ? [] : signedIn),
-    ...(hasParams ? ['NotFound'] : []),
-    ...(hasBody ? [...ofBodies, ...ofPolicy] : []),
+    ...(hasParams || url.endsWith('/adopt') ? ['NotFound'] : []),
+    ...(mayHaveBody ? ofBodies : []),
+    ...(hasBody ? ofPolicy : []),
     ...(isChange ? ofChanges : []),
     ...(isChange || isWait ? failureCodes : []),
     ...all.filter(code => onlyOf[code]?.test(url)),
