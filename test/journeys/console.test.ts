@@ -49,6 +49,7 @@ t.test('the page and its parts are public, and let nothing in that is not theirs
 });
 
 const attack = '<img src=x onerror="globalThis.attacked=1"><script>globalThis.attacked=1</script>';
+const loggedAttack = '<img src=x onerror=globalThis.attacked=1>';
 
 t.test('a person follows a failing deployment from POST to its fix', { skip: noBrowser }, async t => {
   const { context, page, profile, said, asked } = await openBrowser(t);
@@ -109,7 +110,9 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
   });
 
   await t.test('a running one is followed as it goes', async t => {
-    const body = requestFor('orders', { labels: { note: attack } });
+    const command = ['/bin/sh', '-c', `echo "${loggedAttack}"; while true; do echo working; sleep 20; done`];
+    const containers = [{ name: 'app', image: 'myregistry.azurecr.io/my-app:v1.0', command }];
+    const body = requestFor('orders', { containers, labels: { note: attack } });
     const begun = await ask('POST', '/deployments', { body, headers: { prefer: 'respond-async' } });
     await page.getByRole('link', { name: '← Deployments' }).click();
     await page.getByRole('link', { name: /orders/ }).click();
@@ -127,10 +130,15 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
       .first()
       .waitFor();
     await page.locator('.states').getByText('Healthy').waitFor();
+    await page.getByRole('button', { name: 'Logs of app' }).click();
+    const logs = page.getByLabel('Logs of app', { exact: true });
+    await logs.getByText(loggedAttack).waitFor();
+    await logs.getByText('working').first().waitFor();
     await keepScreenshot(page, 'console-running');
   });
 
-  await t.test('markup in labels and in what Azure says stays text', async t => {
+  await t.test('markup in labels, in logs and in what Azure says stays text', async t => {
+    t.equal(await page.locator('main img').count(), 0);
     await page.getByText(attack, { exact: true }).waitFor();
     const failing = {
       name: 'app',

@@ -1,4 +1,4 @@
-import { element } from './element.js';
+import { clockTime, element } from './element.js';
 import { follow } from './session.js';
 
 const mostLines = 2_000;
@@ -29,8 +29,10 @@ export function showLogs(section, { id, signal, onProblem }) {
         onState: word => {
           state.textContent = word === 'live' ? '' : 'connection lost, coming back …';
         },
-        onMessage: (event, data) =>
-          addLine(lines, event === 'gap' ? '… some lines are missing here …' : lineOf(data)),
+        onMessage: (event, { line, at }) => {
+          if (event === 'gap') addLine(lines, '… lines are missing here …');
+          else addLine(lines, line, at);
+        },
       })
         .then(() => {
           state.textContent = 'ended';
@@ -43,11 +45,11 @@ export function showLogs(section, { id, signal, onProblem }) {
   };
 }
 
-const lineOf = data => (typeof data === 'string' ? data : (data.line ?? data.text ?? data.message ?? ''));
-
-function addLine(lines, text) {
+function addLine(lines, text, at = null) {
   const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-  lines.append(element('span', {}, `${text}\n`));
+  lines.append(
+    element('span', {}, at ? element('span', { class: 'quiet' }, clockTime(at), ' ') : null, `${text}\n`),
+  );
   while (lines.children.length > mostLines) lines.firstElementChild.remove();
   if (atEnd) lines.scrollTop = lines.scrollHeight;
 }
