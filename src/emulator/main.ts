@@ -1,7 +1,9 @@
 import { type EmulatorConfig, environment, readConfig, SettingError } from './config.ts';
 import { startEmulator } from './emulator.ts';
+import { staySmall } from './memory.ts';
 
 async function main(config: EmulatorConfig): Promise<void> {
+  staySmall();
   const emulator = await startEmulator(config);
   console.log(`azure emulator listening on ${emulator.url}`);
   let ending = false;

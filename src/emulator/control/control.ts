@@ -91,11 +91,16 @@ function registerLooks(app: FastifyInstance, { journal, clock }: Controlled): vo
     if ((advanceMs === undefined) === (rate === undefined))
       throw new Error("it takes exactly one of 'advanceMs' and 'rate'");
     if ((advanceMs ?? rate ?? 0) < 0) throw new Error('time does not run backwards');
+    if (clock.now() + (advanceMs ?? 0) > lastMoment)
+      throw new Error(`'advanceMs' is too far: no date is so late`);
     if (advanceMs !== undefined) clock.advance(advanceMs);
     if (rate !== undefined) clock.setRate(rate);
     return tellTime(clock);
   });
 }
+
+/** The last that a date can say in four digits. */
+const lastMoment = Date.UTC(9999, 11, 31);
 
 const tellTime = (clock: Clock) => ({ now: new Date(clock.now()).toISOString(), rate: clock.rate });
 

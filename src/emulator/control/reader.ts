@@ -17,7 +17,7 @@ export interface Reader {
 
 export function createReader(value: unknown, place: string): Reader {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`${place} is an object`);
+    throw new Error(`${place === '' ? 'the body' : `'${place}'`} is an object`);
   const members = new Map<string, unknown>(Object.entries(value));
   const at = (name: string) => (place === '' ? name : `${place}.${name}`);
 

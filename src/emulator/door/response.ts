@@ -67,6 +67,8 @@ export class DoorResponse extends ServerResponse<IncomingMessage> {
     for (const [name, value] of Object.entries(headers))
       if (value === null) this.removeHeader(name);
       else this.setHeader(name, value);
+    // Node itself asks for `writeHead` and `write` from here on.
+    this.spoil = undefined;
     super.end(body);
   }
 
