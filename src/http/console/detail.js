@@ -100,10 +100,10 @@ export function showDeployment(main, { id, signal, onProblem }) {
   });
 }
 
-const headOf = ({ name, status, health, settled, team, target, containerGroup, spec }) => ({
+const headOf = ({ name, status, health, settled, liveRevision, team, target, containerGroup, spec }) => ({
   name,
   status,
-  health: settled && health !== 'Unknown' ? health : null,
+  health: settled && liveRevision !== null && health !== 'Unknown' ? health : null,
   where: [team, target, spec.location].filter((word, n, all) => word && all.indexOf(word) === n).join(' · '),
   address: containerGroup?.ipAddress?.fqdn ?? containerGroup?.ipAddress?.ip ?? null,
 });
