@@ -15,7 +15,11 @@ export interface Config {
   policy: string;
   databaseUrl: string | null;
   role: 'all' | 'api' | 'worker';
+  /** How often a settled deployment is compared with what Azure has. */
+  compareEveryMs: number;
   publicUrl: string | null;
+  /** How long events and the logs of failed groups are kept. */
+  retentionDays: number;
   hosts: HostTable;
   ca: string | null;
   azure: AzureSettings;
@@ -51,7 +55,9 @@ export function readConfig(env: Env = environment): Config {
     policy: policy(env),
     databaseUrl: databaseUrl(env),
     role: oneOf(env, 'SLIPWAY_ROLE', ['all', 'api', 'worker'], 'all'),
+    compareEveryMs: 1_000 * integer(env, 'SLIPWAY_COMPARE_SECONDS', 300, 1, 86_400),
     publicUrl: publicUrl(env),
+    retentionDays: integer(env, 'SLIPWAY_RETENTION_DAYS', 90, 1, 36_500),
     hosts: attempt('SLIPWAY_HOSTS', () => parseHostTable(env.SLIPWAY_HOSTS ?? '')),
     ca: attempt('SLIPWAY_CA', () => (env.SLIPWAY_CA ? readCa(env.SLIPWAY_CA) : null)),
     azure: azure(env),

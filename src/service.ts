@@ -45,6 +45,7 @@ import { createHealthStore } from './store/health.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPacingStore } from './store/pacing.ts';
 import { createPolicyLedger } from './store/policies.ts';
+import { startRetention } from './store/retention.ts';
 import { createSavedLogs } from './store/saved-logs.ts';
 import { createSpentTokens } from './store/spent-tokens.ts';
 import { readVitals } from './store/vitals.ts';
@@ -148,6 +149,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 
   if (config.role !== 'api') {
     parts.defer(startSealing(database, { log, clock }));
+    parts.defer(startRetention(database, { days: config.retentionDays, log, clock }));
     const stopping = new AbortController();
     const look = createHealth({ ...azure, health: createHealthStore(database), clock, log });
     const looking = keepLooking(look, { clock, log }, stopping.signal);
@@ -156,6 +158,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       await looking;
     });
     const advance = createAdvance({
+      tendEveryMs: config.compareEveryMs,
+      revision: (row, number) => store.revision('all', row.id, number),
       ...azure,
       store,
       savedLogs,

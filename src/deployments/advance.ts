@@ -10,14 +10,16 @@ import { explain } from './explain.ts';
 import { failure } from './failure.ts';
 import { fail, goOn, type Move, refuse, stay } from './move.ts';
 import { NotNow, passes, stillThere } from './not-now.ts';
+import { afterItsTurn, Paced, type Pacing } from './pacing.ts';
 import { adopt } from './stages/adopt.ts';
 import { cancel } from './stages/cancel.ts';
 import { clear } from './stages/clear.ts';
 import { follow } from './stages/follow.ts';
 import { remove } from './stages/remove.ts';
 import { resolve } from './stages/resolve.ts';
-import type { Stage, StageParts } from './stages/stage.ts';
+import type { Stage } from './stages/stage.ts';
 import { submit } from './stages/submit.ts';
+import { type TendParts, tend, untilTend } from './stages/tend.ts';
 import { restart, start, stop } from './stages/verbs.ts';
 import { mayMove } from './states.ts';
 import { withUndoing } from './undoing.ts';
@@ -41,21 +43,27 @@ const stages: Partial<Record<Status, Stage>> = {
 
 const failing: readonly Status[] = ['Submitting', 'Provisioning', 'Running', 'Restarting', 'Starting'];
 
+/** What is left then holds no place in Azure's limits. */
+const mayHoldPlace: readonly Status[] = ['Submitting', 'Canceling', 'Deleting'];
+
+/** A stage, or the look at what is settled. */
+type Work = (row: DeploymentRow, parts: AdvanceParts, signal: AbortSignal) => Promise<Move>;
+
 /** What is done for a deployment now; undefined where nothing is. */
-function stageOf(row: DeploymentRow): Stage | undefined {
-  // What is settled has nothing under way.
-  if (row.settled) return undefined;
+function stageOf(row: DeploymentRow): Work | undefined {
+  if (row.settled) return row.holdsName ? tend : undefined;
   return row.failure !== null && failing.includes(row.status) ? clear : stages[row.status];
 }
 
 // A stage is seconds; one that hangs is given up and run again.
 const longestStageMs = 60_000;
 
-interface AdvanceParts extends StageParts {
+interface AdvanceParts extends TendParts {
   store: DeploymentStore;
   log: Log;
   tracer: Tracer;
   metrics: Metrics;
+  pacing: Pacing;
 }
 
 /** Makes one move of one deployment: runs the stage of its status and saves what came of it, fenced by the claim. */
@@ -69,19 +77,27 @@ export function createAdvance(parts: AdvanceParts): (claim: Claim) => Promise<vo
   };
 }
 
+/** What comes to rest is looked after for as long as it holds its name. */
+function withNextLook(row: DeploymentRow, move: Move, parts: AdvanceParts): Move {
+  const { holdsName = row.holdsName } = move.patch ?? {};
+  if (move.againInMs !== undefined || !holdsName || move.to === 'Deleted') return move;
+  return { ...move, againInMs: untilTend(row, parts) };
+}
+
 /** The move that was saved; null where it was not for this worker to make. */
 async function make(
   row: DeploymentRow,
-  stage: Stage,
+  stage: Work,
   claim: Claim,
   parts: AdvanceParts,
 ): Promise<Move | null> {
   const made = await attempt(row, stage, parts, claim.signal);
-  const move = withUndoing(row, made, parts.clock.now());
+  const move = withNextLook(row, withUndoing(row, made, parts.clock.now()), parts);
   if (!mayMove(row.status, move.to))
     throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
   try {
     await parts.store.settle(claim, row, { ...move, now: parts.clock.now() });
+    if (move.to !== row.status && mayHoldPlace.includes(row.status)) await parts.pacing.release(row);
     return move;
   } catch (error) {
     // Another worker owns the deployment now and makes this move itself.
@@ -92,16 +108,38 @@ async function make(
 }
 
 async function attempt(
+  waited: DeploymentRow,
+  stage: Work,
+  parts: AdvanceParts,
+  claimed: AbortSignal,
+): Promise<Move> {
+  try {
+    await parts.pacing.before(waited);
+  } catch (error) {
+    if (error instanceof Paced) return waitForTurn(waited, error, parts);
+    throw error;
+  }
+  const row = afterItsTurn(waited, parts.clock.now());
+  const move = await run(row, stage, parts, claimed);
+  if (row === waited) return move;
+  return { ...move, patch: { waitingFor: null, deadlineAt: row.deadlineAt, ...move.patch } };
+}
+
+async function run(
   row: DeploymentRow,
-  stage: Stage,
+  stage: Work,
   parts: AdvanceParts,
   claimed: AbortSignal,
 ): Promise<Move> {
   const signal = AbortSignal.any([claimed, AbortSignal.timeout(longestStageMs)]);
+  const containerGroups = parts.pacing.through(parts.containerGroups, row);
   try {
-    return await stage(row, parts, signal);
+    return await stage(row, { ...parts, containerGroups }, signal);
   } catch (error) {
+    if (error instanceof Paced) return waitForTurn(row, error, parts);
     parts.log.warn({ deployment: row.id, status: row.status, err: error }, 'stage failed');
+    // A look that fails is no failure of what runs.
+    if (row.settled) return stay(row.status, untilTend(row, parts));
     const found = explainThrown(row, error);
     const lasting = (found && !mayPass(error, found) ? found : null) ?? overdue(row, found, parts);
     // What is canceled is ended: else nobody would know what Azure has of it.
@@ -109,6 +147,14 @@ async function attempt(
       ? end(row, lasting, parts)
       : waitAgain(row, waitOf(error), found, parts);
   }
+}
+
+/** Nothing went wrong: its retries stay as they are, and no deadline ends it meanwhile. */
+function waitForTurn(row: DeploymentRow, { reason, until }: Paced, { clock }: AdvanceParts): Move {
+  const now = clock.now();
+  const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
+  const waitingFor = { reason, since, until: until.toISOString() };
+  return { ...stay(row.status, Math.max(0, until.getTime() - now.getTime()), { waitingFor }), place: true };
 }
 
 interface Pause {

@@ -7,6 +7,7 @@ import { insertEvents } from './events.ts';
 import type { Claim, Jobs } from './jobs.ts';
 import { json, storable } from './json.ts';
 import { advanceOperation, endOperation, endOthers, insertOperation, nextWaiting } from './operations.ts';
+import { atItsPlace } from './pacing.ts';
 import { enter, leave } from './phases.ts';
 import { loadRow } from './reading.ts';
 import { insertRevision, isRevising, loadRevision } from './revisions.ts';
@@ -19,9 +20,10 @@ export async function settle(
   jobs: Jobs,
   claim: Claim,
   row: DeploymentRow,
-  settlement: Settlement,
+  made: Settlement,
 ): Promise<void> {
-  await finish(db, jobs, claim, row, settlement.patch ?? {}, async trx => {
+  await finish(db, jobs, claim, row, made.patch ?? {}, async trx => {
+    const settlement = await atItsPlace(trx, row, made);
     const last = await updateRow(trx, row, settlement);
     await insertEvents(trx, row, settlement.events ?? [], last);
     await advanceOperation(trx, row, settlement);
@@ -172,7 +174,8 @@ async function updateRow(
     // A job that runs is not at its end.
     settled: settledStatuses.includes(to) && (outcome !== undefined || row.settled),
     ...(resumes ? { operation: resumes } : {}),
-    updatedAt: now,
+    // A look that finds nothing new changes nothing.
+    ...(isSilentLook(row, patch, events) ? {} : { updatedAt: now }),
     eventSeq: sql`event_seq + ${events.length}`,
   };
   const { eventSeq } = await trx
@@ -183,6 +186,9 @@ async function updateRow(
     .executeTakeFirstOrThrow();
   return eventSeq;
 }
+
+const isSilentLook = (row: DeploymentRow, patch: object, events: readonly unknown[]) =>
+  row.settled && Object.keys(patch).length === 0 && events.length === 0;
 
 const jsonColumns = [
   'images',

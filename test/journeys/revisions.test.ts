@@ -476,7 +476,7 @@ t.test('plan says what would be done and what stands in the way, and does nothin
   });
   t.equal((await world.journal()).length, since, 'Azure was asked nothing');
   t.match(
-    (await plan(requestFor('planned', { restartPolicy: 'Never', containers: [{ image: 'UPPER/case' }] })))
+    (await plan(requestFor('planned', { restartPolicy: 'Never', containers: [{ image: 'ghcr.io/Upper/case' }] })))
       .json,
     {
       possible: false,
