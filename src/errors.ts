@@ -28,6 +28,8 @@ export const requestErrors = {
   IdempotentRequestInProgress: [409, 'The first request with this key is still being accepted'],
   ContainerGroupNotAdoptable: [409, 'The container group cannot be taken over'],
   ContainerGroupExists: [409, 'A container group of this name exists that Slipway did not make'],
+  ContainerNotStarted: [409, 'The container has not started'],
+  LogsGone: [410, 'The log is gone'],
   PreconditionFailed: [412, 'The deployment has changed since it was read'],
   PayloadTooLarge: [413, 'The request is too large'],
   UriTooLong: [414, 'The address is too long'],

@@ -10,6 +10,8 @@ export type Revision = { number: number; kind: "Create" | "Adopt" | "Update" | "
 
 export type RevisionPage = { value: Array<Revision>; nextLink?: string };
 
+export type DeploymentPlan = { possible: boolean; deployment: string | null; changeKind: "create" | "inPlace" | "replace" | "none" | null; replaces: Array<string>; effect: string; decisions: Array<{ subject: "target" | "registry" | "workloadSecret" | "workloadIdentity" | "subnet"; name: string; detail: string }>; images: Array<{ container: string; requested: string; usable: boolean; image?: { container: string; requested: string; resolved: string; digest: string | null; pinned: boolean; verifiedWith: "credential" | "anonymous" | "serviceIdentity" | "roleOnly" | "none" }; failure?: Failure; notes?: Array<string> }>; credentials: Array<{ server: string; vault?: string; secretName?: string; secretVersion?: string; username?: string; identity?: string; roleGrantedAt?: string; isolated?: boolean }>; quota: Array<{ which: "groups" | "cpu" | "memoryInGB" | "deploysPerHour"; used: number; asked: number; limit: number | null; exceeded: boolean }>; diff: Array<{ path: string; live?: unknown; wanted?: unknown }>; troubles: Array<{ code: string; detail: string; pointer?: string; failure?: Failure }> };
+
 export type Deployment = { id: string; team: string; name: string; target: string; status: "Accepted" | "Adopting" | "Resolving" | "Submitting" | "Provisioning" | "Running" | "Succeeded" | "Failed" | "Canceling" | "Canceled" | "Restarting" | "Stopping" | "Stopped" | "Starting" | "Deleting" | "Deleted"; settled: boolean; revision: number; liveRevision: number | null; operation: string; health: "Healthy" | "Degraded" | "Missing" | "Unknown"; observedAt: string | null; waitingFor: { reason: string; since: string; until?: string } | null; createdAt: string; updatedAt: string; createdBy: Principal; onBehalfOf: string | null; spec: DeploymentRequest; images: Array<{ container: string; requested: string; resolved: string; digest: string | null; pinned: boolean; verifiedWith: "credential" | "anonymous" | "serviceIdentity" | "roleOnly" | "none" }>; credentials: Array<{ server: string; vault?: string; secretName?: string; secretVersion?: string; username?: string; identity?: string; roleGrantedAt?: string; isolated?: boolean }>; containerGroup: { id: string; provisioningState: string | null; state: string | null; ipAddress?: { ip?: string; fqdn?: string }; containers: Array<{ name: string; state: string | null; restartCount: number; exitCode: number | null; detailStatus?: string }> } | null; failure: Failure | null; conditions: Array<{ type: "CredentialExpiring" | "CredentialRotated" | "Drifted"; since: string; message: string; diff?: Array<{ path: string; live?: unknown; wanted?: unknown }> }>; timeline: Array<{ phase: "Accepted" | "Adopting" | "Resolving" | "Submitting" | "Provisioning" | "Running" | "Succeeded" | "Failed" | "Canceling" | "Canceled" | "Restarting" | "Stopping" | "Stopped" | "Starting" | "Deleting" | "Deleted"; startedAt: string; durationMs: number | null }> };
 
 export type DeploymentPage = { value: Array<Deployment>; nextLink?: string };
@@ -83,6 +85,8 @@ export interface Operations {
   startDeployment: { input: { onBusy?: "fail" | "queue" | "supersede"; force?: boolean; id: string }; output: Deployment };
   /** End what is under way; what was live stays */
   cancelDeployment: { input: { id: string }; output: Deployment };
+  /** What a deployment would do: decisions, images, quota and the difference to what is live */
+  planDeployment: { input: { body: DeploymentRequest }; output: DeploymentPlan };
   /** How an accepted change is doing; any Azure poller can follow it */
   getOperation: { input: { id: string }; output: Operation };
   /** For scripts: 200 succeeded, 422 failed, 408 not yet */
@@ -93,6 +97,8 @@ export interface Operations {
   listEvents: { input: { after?: number; maxpagesize?: number; follow?: boolean; id: string }; output: EventPage | null };
   /** What happened to a team's deployments, in one order: a page, or a stream */
   listTeamEvents: { input: { team?: string; after?: number; tail?: number; maxpagesize?: number }; output: TeamEventPage };
+  /** What a container writes: as text, as JSON lines, or followed */
+  getLogs: { input: { tail?: number; timestamps?: boolean; follow?: boolean; id: string; name: string }; output: string | null };
   /** What a form needs: all that may be chosen for a deployment of a team */
   getOptions: { input: { team?: string }; output: Options };
   /** The secrets and identities that the caller may use: registry, expiry, health, never a value */
@@ -126,11 +132,13 @@ export const routes = {
   stopDeployment: ['POST', '/deployments/{id}/stop'],
   startDeployment: ['POST', '/deployments/{id}/start'],
   cancelDeployment: ['POST', '/deployments/{id}/cancel'],
+  planDeployment: ['POST', '/deployments/plan'],
   getOperation: ['GET', '/operations/{id}'],
   waitForOperation: ['GET', '/operations/{id}/wait'],
   getMe: ['GET', '/me'],
   listEvents: ['GET', '/deployments/{id}/events'],
   listTeamEvents: ['GET', '/events'],
+  getLogs: ['GET', '/deployments/{id}/containers/{name}/logs'],
   getOptions: ['GET', '/options'],
   listCredentials: ['GET', '/credentials'],
   testCredential: ['POST', '/credentials/test'],

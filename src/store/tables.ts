@@ -29,6 +29,7 @@ export interface Tables {
   operations: OperationsTable;
   events: EventsTable;
   eventCounters: { team: string; last: number };
+  savedLogs: SavedLogsTable;
   looks: { subscription: string; resourceGroup: string; dueAt: Date; everyMs: number };
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
@@ -121,6 +122,16 @@ interface OperationsTable {
   result: ColumnType<JobResult | null, JobResult | null | undefined, JobResult | null>;
   /** The trace in which it was asked for. */
   traceparent: Defaulted<string | null>;
+}
+
+/** The last lines of a container whose group was taken away. */
+interface SavedLogsTable {
+  deploymentId: string;
+  team: string;
+  container: string;
+  revision: number;
+  at: Date;
+  content: string;
 }
 
 export interface EventsTable {

@@ -8,6 +8,7 @@ import { openDatabase } from '../../src/store/database.ts';
 import { openFiles } from '../../src/store/embedded.ts';
 import { insertEvents } from '../../src/store/events.ts';
 import * as start from '../../src/store/migrations/0001-start.ts';
+import { createSavedLogs } from '../../src/store/saved-logs.ts';
 import { asOperator, asTeams, asWorker } from '../../src/store/walls.ts';
 import { contractServer, createOwnedDatabase, execute, testDatabase } from '../support/database.ts';
 import { temporaryDirectory } from '../support/service.ts';
@@ -26,6 +27,7 @@ const behindWalls = [
   'operations',
   'events',
   'eventCounters',
+  'savedLogs',
   'idempotency',
   'audit',
 ] as const;
@@ -55,7 +57,12 @@ async function walls(t: Test, { database, store }: TestStore): Promise<void> {
   const key = { requestHash: 'a', expiresAt: new Date(Date.now() + 3_600_000) };
   const mine = acceptance({ team: 'mine', idempotency: { keyHash: 'mine', ...key } });
   const theirs = acceptance({ team: 'theirs', idempotency: { keyHash: 'theirs', ...key } });
-  for (const asked of [mine, theirs]) t.match(await store.accept(asked), { outcome: 'accepted' });
+  for (const asked of [mine, theirs]) {
+    t.match(await store.accept(asked), { outcome: 'accepted' });
+    const row = await store.load(asked.id);
+    const logs = [{ container: 'app', content: 'a line' }];
+    if (row) await createSavedLogs({ db }).save(row, logs, asked.now);
+  }
 
   await t.test('every table is behind the walls, or holds no rows of teams', async t => {
     const { rows } = await sql<{ name: string; walled: boolean; team: boolean }>`

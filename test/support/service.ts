@@ -101,7 +101,7 @@ export function createCaller(url: string, token: string | null, kept: string[] =
     const whole = `${JSON.stringify([...answer.headers])}\n${text}`;
     kept.push(whole);
     answered.push(whole);
-    const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
+    const isJson = /[/+]json\b/.test(answer.headers.get('content-type') ?? '');
     return {
       status: answer.status,
       headers: answer.headers,

@@ -1,4 +1,5 @@
 import { liveIn } from '../group-marks.ts';
+import { keepLogs } from '../kept-logs.ts';
 import { fail } from '../move.ts';
 import { placeOf, type Stage } from './stage.ts';
 
@@ -6,7 +7,8 @@ import { placeOf, type Stage } from './stage.ts';
  * Ends a change whose failure is on the row. A group that came to be by it goes first unless it is to stay: a failed group
  * may still start, and bill. What was there before the change is not taken away.
  */
-export const clear: Stage = async (row, { containerGroups, clock }, signal) => {
+export const clear: Stage = async (row, parts, signal) => {
+  const { containerGroups, clock } = parts;
   if (!row.failure) throw new Error(`deployment ${row.id} has no failure to end with`);
   const live = liveIn(await containerGroups.get(placeOf(row), signal), row);
   const stays = row.spec.keepFailed || (row.intent.previous ?? null) !== null;
@@ -14,6 +16,9 @@ export const clear: Stage = async (row, { containerGroups, clock }, signal) => {
     const health = live === row.revision ? 'Degraded' : row.health;
     return fail(row.failure, clock.now(), { health, liveRevision: live });
   }
-  if (live !== null) await containerGroups.remove(placeOf(row), signal);
+  if (live !== null) {
+    await keepLogs(row, parts, signal);
+    await containerGroups.remove(placeOf(row), signal);
+  }
   return fail(row.failure, clock.now(), { health: 'Missing', liveRevision: null });
 };

@@ -12,6 +12,7 @@ import type { Failure } from '../../schemas/failure.ts';
 import type { Caller } from '../../schemas/principal.ts';
 import type { Secret } from '../../secret.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
+import type { SavedLogs } from '../../store/saved-logs.ts';
 import { failure } from '../failure.ts';
 import type { Move } from '../move.ts';
 
@@ -23,6 +24,7 @@ export interface StageParts {
   roles: Roles;
   registry: RegistryClient;
   acrToken: (signal: AbortSignal) => Promise<Secret>;
+  savedLogs: Pick<SavedLogs, 'save'>;
   policy: () => LoadedPolicy;
   clock: Clock;
   tenantId: string;

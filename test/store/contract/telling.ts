@@ -2,6 +2,8 @@ import { randomUUIDv7 } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { insertEvents } from '../../../src/store/events.ts';
+import { deleteOld } from '../../../src/store/retention.ts';
+import { createSavedLogs } from '../../../src/store/saved-logs.ts';
 import { asWorker } from '../../../src/store/walls.ts';
 import { acceptance, type TestStore } from '../../support/store.ts';
 
@@ -117,4 +119,40 @@ export async function telling(t: Test, { store, database }: TestStore): Promise<
     using nothing = watch.subscribe({ id: randomUUIDv7() });
     t.equal(await nothing.within(20_000, AbortSignal.abort()), false, 'who left is not kept waiting');
   });
+
+  await t.test(
+    'what is past its time is deleted in batches, from the beginning, and nothing else',
+    async t => {
+      const [old, young] = [await accepted('old'), await accepted('young')];
+      for (let n = 0; n < 3; n += 1)
+        await append(
+          old,
+          Array.from({ length: 500 }, (_, k) => `${n}.${k}`),
+        );
+      const logs = createSavedLogs(database);
+      const row = await store.load(old.id);
+      if (row)
+        await logs.save(row, [{ container: 'app', content: 'it wrote\0this' }], new Date('2020-01-01'));
+      const ago = sql<Date>`now() - interval '91 days'`;
+      await asWorker(db, trx =>
+        trx
+          .updateTable('events')
+          .set({ recordedAt: ago })
+          .where('team', '=', 'old')
+          .where('seq', '<', 1400)
+          .execute(),
+      );
+      t.match(await logs.find(['old'], old.id, 'app'), { content: 'it wrote\ufffdthis', revision: 1 });
+      t.equal(await logs.find(['young'], old.id, 'app'), null);
+      const before = new Date(Date.now() - 90 * 24 * 3_600_000);
+      t.equal(await deleteOld(db, before), 1399 + 1);
+      t.equal(await deleteOld(db, before), 0);
+      t.equal(await logs.find(['old'], old.id, 'app'), null);
+      const { value } = await store.events(['old'], old.id, { after: 0, size: 1000 });
+      t.same([value[0]?.seq, value.at(-1)?.seq, value.length], [1400, 1501, 102]);
+      await append(old, ['it goes on']);
+      t.match(await store.events(['old'], old.id, { after: 1501, size: 10 }), { value: [{ seq: 1502 }] });
+      t.equal((await store.events(['young'], young.id, { after: 0, size: 10 })).value.length, 1);
+    },
+  );
 }
