@@ -24,7 +24,7 @@ export interface Journal {
 }
 
 /** Keeps the last `kept` requests. */
-export function createJournal(kept = 50_000): Journal {
+export function createJournal(kept = 20_000): Journal {
   let entries: JournalEntry[] = [];
   const unexpected = new Map<string, JournalEntry>();
   let last = 0;
