@@ -1,4 +1,4 @@
-import { ago, badge, duration, element, kindOf, say } from './element.js';
+import { ago, badge, duration, element, kindOf, say, shortened } from './element.js';
 import { addEvent } from './events.js';
 import { factParts, factsOf } from './facts.js';
 import { failureParts, words } from './failure.js';
@@ -13,7 +13,7 @@ export function showDeployment(main, { id, signal, onProblem }) {
   const place = name => element('section', { class: name });
   const parts = {
     head: place('head'),
-    waiting: place('waiting'),
+    notices: place('notices'),
     failure: place('failure'),
     timeline: place('timeline'),
     containers: place('containers'),
@@ -25,7 +25,7 @@ export function showDeployment(main, { id, signal, onProblem }) {
   main.replaceChildren(
     element('p', {}, element('a', { href: '#/', class: 'back' }, '← Deployments')),
     parts.head,
-    parts.waiting,
+    parts.notices,
     parts.failure,
     element(
       'div',
@@ -55,9 +55,9 @@ export function showDeployment(main, { id, signal, onProblem }) {
   const look = async () => {
     const deployment = await read(`/deployments/${id}`, { signal });
     if (signal.aborted) return deployment;
-    const { waitingFor, failure, timeline, settled } = deployment;
+    const { waitingFor, conditions = [], failure, timeline, settled } = deployment;
     draw('head', headOf(deployment), headParts);
-    draw('waiting', waitingFor, waitingParts);
+    draw('notices', { waitingFor, conditions }, noticeParts);
     draw('failure', failure && { failure, retrying: !settled && waitingFor !== null }, failureParts);
     draw('timeline', { timeline, settled }, timelineParts);
     draw('containers', containersOf(deployment), list => containerParts(list, name => logViewer.show(name)));
@@ -122,16 +122,24 @@ function headParts({ name, status, health, where, address }) {
   ];
 }
 
-function waitingParts({ reason, since, until }) {
+/** Why nothing moves, and what somebody should know of what is live. */
+function noticeParts({ waitingFor, conditions }) {
   return [
-    element(
-      'p',
-      { class: 'notice' },
-      element('strong', {}, words(reason)),
-      ` since ${new Date(since).toLocaleTimeString()}`,
-      until ? `; tried again at ${new Date(until).toLocaleTimeString()}` : '',
+    ...(waitingFor ? [waitingNotice(waitingFor)] : []),
+    ...conditions.map(({ type, message }) =>
+      element('p', { class: 'notice' }, element('strong', {}, words(type)), ` ${shortened(message)}`),
     ),
   ];
+}
+
+function waitingNotice({ reason, since, until }) {
+  const clock = text => new Date(text).toLocaleTimeString();
+  return element(
+    'p',
+    { class: 'notice' },
+    element('strong', {}, words(reason)),
+    ` since ${clock(since)}${until ? `; tried again at ${clock(until)}` : ''}`,
+  );
 }
 
 function timelineParts({ timeline, settled }) {
