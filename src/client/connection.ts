@@ -9,6 +9,8 @@ export interface ConnectionOptions {
   token: string | (() => Promise<string>);
   /** How long what passes (no network, 429, 502, 503, 504) is tried again, in milliseconds; 60,000. */
   retryForMs?: number;
+  /** Told of each pause before something is tried again. */
+  onRetry?: (error: Error, pauseMs: number) => void;
   /** In place of the global one. */
   fetch?: typeof fetch;
 }
@@ -90,6 +92,7 @@ async function openWithRetries(options: ConnectionOptions, base: string, asked: 
     if (outcome.answer) return outcome.answer;
     const pause = outcome.pauseMs ?? Math.min(firstPauseMs * 2 ** tries, longestPauseMs);
     if (!outcome.passes || performance.now() + pause > lastStart) throw outcome.error;
+    options.onRetry?.(outcome.error, pause);
     await rest(pause, asked.signal);
   }
 }

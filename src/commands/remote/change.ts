@@ -12,10 +12,18 @@ export const changeOptions = {
   wait: { type: 'boolean' },
   timeout: { type: 'string' },
   'idempotency-key': { type: 'string' },
+  'on-busy': { type: 'string' },
 } as const;
-export const changeUsage = `[--wait] [--timeout SECONDS] [--idempotency-key KEY] ${commonUsage}`;
+export const changeUsage = `[--on-busy queue|supersede] [--wait] [--timeout SECONDS] [--idempotency-key KEY] ${commonUsage}`;
+
+/** What makes a new revision may also need the container group made anew. */
+export const revisingOptions = { ...changeOptions, 'allow-replace': { type: 'boolean' } } as const;
+export const revisingUsage = `[--allow-replace] ${changeUsage}`;
 
 export interface ChangeValues {
+  'on-busy'?: string | undefined;
+  'allow-replace'?: boolean | undefined;
+  force?: boolean | undefined;
   output?: string | undefined;
   wait?: boolean | undefined;
   timeout?: string | undefined;
@@ -26,6 +34,15 @@ export interface Change {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   body?: unknown;
+}
+
+/** The query of a change to what is there. */
+export function queryOf(values: ChangeValues): string {
+  const query = new URLSearchParams();
+  if (values['on-busy'] !== undefined) query.set('onBusy', values['on-busy']);
+  if (values['allow-replace']) query.set('allowReplace', 'true');
+  if (values.force) query.set('force', 'true');
+  return query.size > 0 ? `?${query}` : '';
 }
 
 const defaultTimeoutSeconds = 1_900;

@@ -16,12 +16,11 @@ export const requestOptions = {
   identity: { type: 'string', multiple: true },
   label: { type: 'string', multiple: true },
   'on-existing': { type: 'string' },
-  'on-busy': { type: 'string' },
   'on-failure': { type: 'string' },
 } as const;
 export const requestUsage =
   '[-f FILE] [--name N] [--image [CONTAINER=]IMAGE ...] [--secret SERVER=NAME ...] [--identity SERVER=ARM_ID ...] ' +
-  '[--team T] [--target T] [--location L] [--label NAME=VALUE ...] [--on-existing replace] [--on-busy queue|supersede] [--on-failure rollback]';
+  '[--team T] [--target T] [--location L] [--label NAME=VALUE ...] [--on-existing replace] [--on-failure rollback]';
 
 export interface RequestValues {
   file?: string | undefined;

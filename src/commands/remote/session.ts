@@ -5,6 +5,7 @@ import { NoAnswer, RefusedCall } from '../../client/failed-call.ts';
 import { ConfigError, environment } from '../../config.ts';
 import { outputOf, UsageError } from '../command.ts';
 import { exitOfRefusal, exits } from './exits.ts';
+import { printable } from './printable.ts';
 import { readLogin } from './saved-login.ts';
 import { detectMethod, hasEmbedded, type Method, readMethod, SignInError, signIn } from './sign-in.ts';
 import { tellProblem } from './tell.ts';
@@ -55,13 +56,22 @@ function endOf(error: unknown, output: 'text' | 'json'): number {
 export function openSession(env: Env, output: 'text' | 'json', more: Partial<Asking> = {}): Session {
   const asking = { ...askingOf(env), ...more };
   const token = signIn(asking.method, env, asking);
-  const options = { url: asking.url, token };
+  const options = { url: asking.url, token, onRetry: sayOnce() };
   try {
     const [client, connection] = [createClient(options), createConnection(options)];
     return { client, connection, output, env, url: asking.url, method: asking.method };
   } catch (error) {
     throw error instanceof TypeError ? new ConfigError(`SLIPWAY_URL: ${error.message}.`) : error;
   }
+}
+
+/** Who waits is told why, once. */
+function sayOnce(): (error: Error) => void {
+  let said = false;
+  return error => {
+    if (!said) console.error(`${printable(error.message)} It is tried again for a minute.`);
+    said = true;
+  };
 }
 
 export interface Asking {
