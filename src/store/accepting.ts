@@ -54,7 +54,7 @@ interface Taken {
 
 export async function accept(db: Kysely<Tables>, jobs: Jobs, acceptance: Acceptance): Promise<Accepted> {
   return asTeams(db, [acceptance.team], async trx => {
-    await lockTeam(trx, acceptance.team);
+    await lockTeam(trx, acceptance);
     const replayed = await replay(trx, acceptance);
     if (replayed) return replayed;
     const holder = await findHolder(trx, acceptance);

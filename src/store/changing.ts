@@ -52,7 +52,7 @@ export async function acceptChange(
 ): Promise<ChangeAccepted> {
   const { id, team } = change;
   return asTeams(db, [team], async trx => {
-    await lockTeam(trx, team);
+    await lockTeam(trx, change);
     const replayed = await replay(trx, change);
     if (replayed) return replayed;
     const row = await lockDeployment(trx, change);

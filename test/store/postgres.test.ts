@@ -36,6 +36,23 @@ t.test('what one replica settles wakes who waits at another', { skip }, async t 
   t.ok(performance.now() - begun < 2_000);
 });
 
+t.test('a change that waits too long for the one before says so', { skip }, async t => {
+  const store = await openTestStore(t, await testDatabase(t, 'postgres'));
+  await store.store.accept(acceptance());
+  const { db } = store.database;
+  const idempotency = { keyHash: 'key', requestHash: 'request', expiresAt: new Date(Date.now() + 60_000) };
+  await db.transaction().execute(async held => {
+    await sql`select team from teams where team = 'demo' for update`.execute(held);
+    const [keyed, bare] = await Promise.allSettled([
+      store.store.accept(acceptance({ idempotency })),
+      store.store.accept(acceptance()),
+    ]);
+    t.match(keyed, { status: 'rejected', reason: { code: 'IdempotentRequestInProgress' } });
+    t.match(bare, { status: 'rejected', reason: { code: 'StoreUnavailable' } });
+  });
+  t.match(await store.store.accept(acceptance({ idempotency })), { outcome: 'accepted' }, 'the key is free');
+});
+
 t.test('lost connections are made again: who waits is woken and jobs go on', { skip }, async t => {
   const options = await testDatabase(t, 'postgres');
   const store = await openTestStore(t, options);
