@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Command, UsageError } from '../command.ts';
-import { change, changeOptions, changeUsage, queryOf, revisingOptions, revisingUsage } from './change.ts';
+import { change, changeUsage, queryOf, revisingOptions, revisingUsage } from './change.ts';
 import { onePositional } from './session.ts';
 
 /** `ID` or `TARGET:NAME`. */
