@@ -1,5 +1,6 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { scrub } from '../secret.ts';
+import { readRetryAfter } from './arm-limits.ts';
 import { readErrorBody } from './error-body.ts';
 
 export type AzureService = 'vault' | 'arm' | 'identity' | 'storage';
@@ -76,7 +77,7 @@ export function toAzureError(
   const facts = {
     kind,
     operation,
-    retryAfterMs: retryAfter(response?.headers?.get?.('retry-after')),
+    retryAfterMs: readRetryAfter(response?.headers?.get?.('retry-after')),
     requestId: text(response?.headers?.get?.('x-ms-request-id')),
   };
   // The SDKs' own message is then the whole answer, which may be a secret's value (measured).
@@ -139,12 +140,4 @@ const tokens = /\beyJ[\w-]{8,}(?:\.[\w-]+)+/g;
 /** A text of Azure's as it may be told: no secret that is in use, no token, and not without end. */
 export function tellable(message: string): string {
   return scrub(message).replace(tokens, '[token]').slice(0, longestMessage);
-}
-
-/** `Retry-After` in seconds or as a date. */
-function retryAfter(header: string | undefined): number | null {
-  if (!header) return null;
-  if (/^\d+$/.test(header)) return Number(header) * 1000;
-  const at = Date.parse(header);
-  return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
 }

@@ -6,10 +6,12 @@ import {
   RestError,
 } from '@azure/core-rest-pipeline';
 import { type Dispatcher, request } from 'undici';
+import { type ArmAnswer, readArmAnswer } from './arm-limits.ts';
 import { refuseForeign } from './routes.ts';
 
 const defaultTimeoutMs = 20_000;
-const longestBodyBytes = 4 * 1024 * 1024;
+// A log is up to 4 MB of text, and longer as JSON.
+const longestBodyBytes = 16 * 1024 * 1024;
 
 interface TransportOptions {
   /** The door to the network: it knows where hosts live and whom to trust. */
@@ -18,6 +20,8 @@ interface TransportOptions {
   vaults: () => readonly string[];
   /** The address of the policy, where it is a blob. */
   blob?: string | null;
+  /** Told what every answer of Resource Manager says of its limits. */
+  onArmAnswer?: (answer: ArmAnswer) => void;
 }
 
 /**
@@ -25,14 +29,18 @@ interface TransportOptions {
  * to a path of a known form, or is not sent: the SDKs would send a token wherever a link points, and take `..` for a name
  * (both measured).
  */
-export function createTransport({ dispatcher, vaults, blob = null }: TransportOptions): HttpClient {
+export function createTransport(options: TransportOptions): HttpClient {
+  const { dispatcher, vaults, blob = null, onArmAnswer } = options;
   const origins = () => new Set(vaults().map(vault => new URL(vault).origin));
   return {
     async sendRequest(asked) {
       refuseForeign(asked.url, asked.method, { vaults: origins(), blob });
       using deadline = startDeadline(asked);
       try {
-        return await send(asked, dispatcher, deadline.signal);
+        const answer = await send(asked, dispatcher, deadline.signal);
+        const told = readArmAnswer(asked, answer);
+        if (told) onArmAnswer?.(told);
+        return answer;
       } catch (error) {
         throw toRestError(error, asked, deadline.signal);
       }

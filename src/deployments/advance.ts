@@ -11,6 +11,7 @@ import { failure } from './failure.ts';
 import { fail, goOn, type Move, refuse, stay } from './move.ts';
 import { NotNow, passes, stillThere } from './not-now.ts';
 import { afterItsTurn, Paced, type Pacing } from './pacing.ts';
+import { type RotatingParts, rotate } from './rotating.ts';
 import { adopt } from './stages/adopt.ts';
 import { cancel } from './stages/cancel.ts';
 import { clear } from './stages/clear.ts';
@@ -58,7 +59,7 @@ function stageOf(row: DeploymentRow): Work | undefined {
 // A stage is seconds; one that hangs is given up and run again.
 const longestStageMs = 60_000;
 
-interface AdvanceParts extends TendParts {
+interface AdvanceParts extends TendParts, RotatingParts {
   store: DeploymentStore;
   log: Log;
   tracer: Tracer;
@@ -71,10 +72,19 @@ export function createAdvance(parts: AdvanceParts): (claim: Claim) => Promise<vo
   const { store } = parts;
   return async claim => {
     const row = await store.load(claim.deployment);
-    const stage = row ? stageOf(row) : undefined;
-    if (!row || !stage) return store.drop(claim, row);
+    if (!row) return rotateOrDrop(claim, parts);
+    const stage = stageOf(row);
+    if (!stage) return store.drop(claim, row);
     return watchMove(row, parts, () => make(row, stage, claim, parts));
   };
+}
+
+/** What is no deployment is a rotation, which is over many. */
+async function rotateOrDrop(claim: Claim, parts: AdvanceParts): Promise<void> {
+  const rotation = await parts.rotations.load(claim.deployment);
+  if (!rotation) return parts.store.drop(claim, null);
+  const signal = AbortSignal.any([claim.signal, AbortSignal.timeout(longestStageMs)]);
+  await parts.rotations.settle(claim, rotation, await rotate(rotation, parts, signal));
 }
 
 /** What comes to rest is looked after for as long as it holds its name. */

@@ -22,6 +22,8 @@ export interface Move {
   /** Ends the operation. */
   outcome?: Extract<OperationStatus, 'Succeeded' | 'Failed' | 'Canceled'>;
   result?: JobResult;
+  /** It has a place in Azure's limits: then is when the stage runs. */
+  place?: true;
   /** What the store does beside it; what each means stands there. */
   revisionOutcome?: NonNullable<Settlement['revisionOutcome']>;
   operationFailure?: Failure;
@@ -47,6 +49,7 @@ export interface Patch {
   retries?: number;
   /** Keys of Azure's events that are on record already. */
   seenEvents?: string[];
+  deadlineAt?: Date;
   intent?: Intent;
   conditions?: Condition[];
 }

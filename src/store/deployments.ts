@@ -47,6 +47,8 @@ export interface Settlement {
   now: Date;
   /** When the next job is due; absent where nothing is to be done. */
   againInMs?: number;
+  /** It has a place in Azure's limits: then is when the next job is due, wherever it has been moved since. */
+  place?: true;
   patch?: Partial<
     Pick<
       DeploymentRow,
@@ -60,6 +62,7 @@ export interface Settlement {
       | 'holdsName'
       | 'retries'
       | 'seenEvents'
+      | 'deadlineAt'
       | 'intent'
       | 'conditions'
     >

@@ -67,7 +67,8 @@ const notRun: Record<Kind, string | false> = {
 for (const kind of ['embedded', 'postgres'] as const)
   t.test(`places in the ${kind} store`, { skip: notRun[kind] }, async t => {
     const store = await openTestStore(t, await testDatabase(t, kind));
-    const pacing = createPacingStore(store.database, store.jobs);
+    const pacing = await createPacingStore(store.database, store.jobs);
+    t.teardown(() => pacing.close());
     for (const [name, suite] of Object.entries(suites)) await t.test(name, t => suite(t, pacing, store));
   });
 
@@ -197,8 +198,8 @@ const suites: Record<string, Suite> = {
       until: later(start, 300_000).toISOString(),
     };
     const row = await loaded(store, asked.id);
-    await store.store.settle(claim, row, { to: 'Resolving', now: start, againInMs: 0 });
     const again = store.nextClaim(asked.id);
+    await store.store.settle(claim, row, { to: 'Resolving', now: start, againInMs: 0 });
     claim.release();
     const second = await again;
     await store.store.settle(second, await loaded(store, asked.id), {
