@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 
 const masked = '[secret]';
-const live = new Map<string, { holders: number; forms: string[] }>();
+/** Its forms are made once they are looked for. */
+const live = new Map<string, { holders: number; forms: string[] | null }>();
 
 /**
  * A value that must never be printed: a registry password, a token, a workload secret. Every way in which JavaScript
@@ -14,7 +15,7 @@ export class Secret implements Disposable {
 
   constructor(value: string) {
     this.#value = value;
-    const { holders, forms } = live.get(value) ?? { holders: 0, forms: formsOf(value) };
+    const { holders, forms } = live.get(value) ?? { holders: 0, forms: null };
     live.set(value, { holders: holders + 1, forms });
   }
 
@@ -26,7 +27,7 @@ export class Secret implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const { holders = 1, forms = [] } = live.get(this.#value) ?? {};
+    const { holders = 1, forms = null } = live.get(this.#value) ?? {};
     if (holders > 1) live.set(this.#value, { holders: holders - 1, forms });
     else live.delete(this.#value);
   }
@@ -88,6 +89,9 @@ function base64Of(bytes: Buffer): string[] {
 /** Replaces every live secret value in a text. */
 export function scrub(text: string): string {
   let clean = text;
-  for (const { forms } of live.values()) for (const form of forms) clean = clean.replaceAll(form, masked);
+  for (const [value, known] of live) {
+    known.forms ??= formsOf(value);
+    for (const form of known.forms) clean = clean.replaceAll(form, masked);
+  }
   return clean;
 }

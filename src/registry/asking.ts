@@ -35,6 +35,7 @@ interface Question {
 export const defaultTimeoutMs = 5_000;
 /** Of anything that a registry answers. */
 export const longestBody = 64 * 1024;
+const nothing = Buffer.alloc(0);
 export const tooLong = 'ANSWER_TOO_LONG';
 
 /**
@@ -47,12 +48,16 @@ export async function ask(conversation: Conversation, question: Question): Promi
   try {
     const { statusCode, headers, body } = await request(question.url, {
       method: question.method,
+      // Else the connection ends with each HEAD, and the next question begins with a handshake (measured).
+      reset: false,
       dispatcher: conversation.dispatcher,
       signal: signal ? AbortSignal.any([signal, own]) : own,
       headers: headersOf(question),
       body: question.form?.toString() ?? null,
     });
-    return { status: statusCode, headers, body: await readBody(body) };
+    const isEmpty = question.method === 'HEAD';
+    if (isEmpty) await body.dump();
+    return { status: statusCode, headers, body: isEmpty ? nothing : await readBody(body) };
   } catch (error) {
     // The stage itself was given up: that is not the registry's doing.
     if (signal?.aborted) throw error;

@@ -95,8 +95,7 @@ function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
 /** Docker Hub's API answers under a name of its own. Otherwise the host as a URL spells it, so that realms compare. */
 export function apiHost(domain: string): string {
   if (canonicalRegistry(domain) === 'docker.io') return 'registry-1.docker.io';
-  const url = `https://${domain}`;
-  return URL.canParse(url) ? new URL(url).host : domain.toLowerCase();
+  return URL.parse(`https://${domain}`)?.host ?? domain.toLowerCase();
 }
 
 async function pull(conversation: Conversation, memory: RegistryMemory | null): Promise<Pull> {

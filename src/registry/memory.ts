@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { Secret } from '../secret.ts';
 import type { Pull, PullRequest } from './client.ts';
@@ -35,15 +35,15 @@ const mostTokens = 200;
 const mostDigests = 2_000;
 
 export function createRegistryMemory(clock: Clock): RegistryMemory {
-  const digest = createDigester();
+  const fingerprint = createFingerprint();
   const tokens = createShelf<Authorization>(clock, mostTokens, ({ value }) => value[Symbol.dispose]());
   const digests = createShelf<Found>(clock, mostDigests);
   const flights = new Map<string, Promise<Pull>>();
 
   const login = (host: string, { credential, reference }: PullRequest) =>
-    digest([host, reference.path, whoIs(credential)]);
-  const content = (host: string, { credential, reference, platform }: PullRequest, sum: string) =>
-    digest([host, reference.path, whoIs(credential), platform, sum]);
+    `${fingerprint(credential)} ${host}/${reference.path}`;
+  const content = (host: string, request: PullRequest, sum: string) =>
+    `${login(host, request)} ${request.platform.os} ${sum}`;
 
   return {
     authorizationFor(host, request, kept) {
@@ -69,17 +69,19 @@ export function createRegistryMemory(clock: Clock): RegistryMemory {
   };
 }
 
-/** A key for anything, which tells nothing of it and is another in each process. */
-function createDigester(): (parts: unknown[]) => string {
-  const key = randomBytes(32);
-  return parts => createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64');
-}
-
-function whoIs(credential: RegistryCredential | null): string[] {
-  if (!credential) return [];
-  return 'username' in credential
-    ? ['user', credential.username, credential.password.reveal()]
-    : ['entra', credential.tenantId, credential.entraToken.reveal()];
+/** Tells credentials apart and nothing of them: another in each process, and made once for each credential at hand. */
+function createFingerprint(): (credential: RegistryCredential | null) => string {
+  const salt = randomBytes(32).toString('hex');
+  const made = new WeakMap<Secret, string>();
+  return credential => {
+    if (!credential) return 'nobody';
+    const isUser = 'username' in credential;
+    const secret = isUser ? credential.password : credential.entraToken;
+    const who = isUser ? ['user', credential.username] : ['entra', credential.tenantId];
+    const sum = made.get(secret) ?? hash('sha256', `${salt}${secret.reveal()}`, 'base64');
+    made.set(secret, sum);
+    return JSON.stringify([...who, sum]);
+  };
 }
 
 /** A bounded map whose entries end: the one that was put first gives way. */

@@ -237,3 +237,23 @@ t.test('an outage of our own vault is 503, not a verdict', async t => {
   await world.control('DELETE', `faults/${id}`);
   t.match(await test(acr, `${acr.host}/team/app:1.4.2`, 'right'), { json: { usable: true } });
 });
+
+t.test('an image that may be a slip is refused with what may have been meant', async t => {
+  const [acr] = lookAlikes;
+  if (!acr) throw new Error('no row');
+  const body = {
+    name: 'slip',
+    containers: [{ name: 'app', image: 'lookalike/team/app:1.4.2' }],
+    imageRegistryCredentials: [{ server: acr.host, secretName: secretOf(acr, 'right') }],
+  };
+  const meant = /where lookalike is a registry, .*lookalike\.azurecr\.io\/team\/app:1\.4\.2/;
+  t.match(await ask('POST', '/deployments', { body }), {
+    status: 400,
+    json: { code: 'InvalidRequest', errors: [{ detail: meant }] },
+  });
+  const alone = { ...body, imageRegistryCredentials: [] };
+  t.match(await ask('POST', '/deployments', { body: alone }), {
+    status: 400,
+    json: { code: 'RegistryCredentialMissing', detail: meant },
+  });
+});
