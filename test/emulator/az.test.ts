@@ -146,6 +146,24 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
   );
   await ok(`az identity delete -g ${group} --name my-identity`);
 
+  await ok('az group create --name temp-group --location eastus');
+  t.equal(
+    await ok('az acr create --name tempregistry -g temp-group --sku Premium --query loginServer -o tsv'),
+    'tempregistry.azurecr.io',
+  );
+  t.equal(
+    await ok(
+      'az acr update --name tempregistry --public-network-enabled false --query publicNetworkAccess -o tsv',
+    ),
+    'Disabled',
+  );
+  await ok('az keyvault create --name temp-vault -g temp-group --location eastus');
+  await ok('az keyvault delete --name temp-vault -g temp-group');
+  t.match(await ok('az keyvault list-deleted --query "[].name" -o tsv'), /temp-vault/);
+  await ok('az keyvault purge --name temp-vault --location eastus');
+  await ok('az group delete --name temp-group --yes --no-wait');
+  t.equal(await ok('az acr list --query "[].name" -o tsv'), 'myregistry', 'what was in the group is gone');
+
   for (const [command, reason] of impossible)
     t.match((await az(command)).err, reason, `${command.slice(0, 40)} cannot work: ${reason.source}`);
   await ok('az logout');

@@ -33,7 +33,16 @@ export function registerVaultResources(arm: FastifyInstance, parts: Changing, ar
   });
   registerDeleted(arm, parts, arms);
   registerNameCheck(arm, parts, arms);
+  // `az keyvault list` asks for these as well: there are none.
+  for (const none of [
+    listPath('Microsoft.KeyVault/managedHSMs'),
+    `${ofSubscription}/managedHSMs`,
+    `${ofSubscription}/deletedManagedHSMs`,
+  ])
+    arm.get(none, async () => ({ value: [] }));
 }
+
+const ofSubscription = '/subscriptions/:subscription/providers/Microsoft.KeyVault';
 
 const findVault = (world: World, id: string) =>
   Object.values(world.vaults).find(each => each.id.toLowerCase() === id.toLowerCase());
@@ -143,8 +152,7 @@ function refuseName(
 }
 
 function registerNameCheck(arm: FastifyInstance, parts: Changing, arms: ArmAccess): void {
-  const path = '/subscriptions/:subscription/providers/Microsoft.KeyVault/checkNameAvailability';
-  arm.post<{ Params: { subscription: string } }>(path, async request => {
+  arm.post<{ Params: { subscription: string } }>(`${ofSubscription}/checkNameAvailability`, async request => {
     const scope = `/subscriptions/${request.params.subscription}`;
     arms.allow(request, 'Microsoft.KeyVault/checkNameAvailability/read', scope);
     const refusal = refuseName(parts, readBody(request.body, arms).text('name') ?? '');
@@ -157,10 +165,9 @@ type OfDeleted = { Params: { subscription: string; location: string; name: strin
 
 function registerDeleted(arm: FastifyInstance, parts: Changing, arms: ArmAccess): void {
   const { world, changed } = parts;
-  const provider = '/subscriptions/:subscription/providers/Microsoft.KeyVault';
   const allow = (request: FastifyRequest<{ Params: { subscription: string } }>, action: string) =>
     arms.allow(request, `Microsoft.KeyVault/${action}`, `/subscriptions/${request.params.subscription}`);
-  arm.get<{ Params: { subscription: string } }>(`${provider}/deletedVaults`, async request => {
+  arm.get<{ Params: { subscription: string } }>(`${ofSubscription}/deletedVaults`, async request => {
     allow(request, 'deletedVaults/read');
     const mine = Object.values(world.deletedVaults).filter(
       ({ vault, purgedAt }) =>
@@ -169,7 +176,7 @@ function registerDeleted(arm: FastifyInstance, parts: Changing, arms: ArmAccess)
     );
     return { value: mine.map(describeDeleted) };
   });
-  const one = `${provider}/locations/:location/deletedVaults/:name`;
+  const one = `${ofSubscription}/locations/:location/deletedVaults/:name`;
   arm.get<OfDeleted>(one, async request => {
     allow(request, 'locations/deletedVaults/read');
     return describeDeleted(requireDeleted(request.params));
