@@ -4,16 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, buildConnector, request } from 'undici';
 import { demo } from '../src/emulator/demo-ids.ts';
-
-/** One line of the table. `value` is what was measured, `base` what it is compared with. */
-export interface Row {
-  figure: string;
-  value: number;
-  base: number | null;
-  ratio: number | null;
-  goal: string;
-  met: boolean;
-}
+import { type Row, rounded } from './row.ts';
 
 const mebibyte = 1024 ** 2;
 const arm = 'https://management.azure.com';
@@ -246,12 +237,6 @@ async function forEach(names: string[], work: (name: string) => Promise<void>): 
 const toMebibytes = (bytes: number) => Math.round((bytes / mebibyte) * 10) / 10;
 
 function row(figure: string, value: number, base: number | null, goal: string, met: boolean): Row {
-  const ratio = base === null || base === 0 ? null : Math.round((value / base) * 100) / 100;
+  const ratio = base === null || base === 0 ? null : rounded(value / base);
   return { figure, value, base, ratio, goal, met };
-}
-
-if (import.meta.main) {
-  const rows = await measureEmulator(Number(process.argv[2] ?? 10_000));
-  if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2));
-  else console.table(rows);
 }
