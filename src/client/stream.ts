@@ -21,6 +21,8 @@ export async function* follow(connection: Connection, asked: Asked): AsyncGenera
   let lastEventId: string | undefined;
   for (;;) {
     const answer = await connection.open({ ...asked, accept: 'text/event-stream', lastEventId });
+    // Nothing came after the last one, and nothing will.
+    if (answer.status === 204) return;
     if (!answer.body || !answer.headers.get('content-type')?.startsWith('text/event-stream'))
       throw new NoAnswer(`${asked.path} is not answered as a stream`);
     try {

@@ -4,6 +4,7 @@ import { type Command, UsageError } from './command.ts';
 const commands: Record<string, () => Promise<Command>> = {
   login: async () => (await import('./remote/login.ts')).login,
   deploy: async () => (await import('./remote/deploy.ts')).deploy,
+  plan: async () => (await import('./remote/plan.ts')).plan,
   images: async () => (await import('./remote/images.ts')).images,
   get: async () => (await import('./remote/look.ts')).get,
   list: async () => (await import('./remote/look.ts')).list,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import type { Event } from '../../client/api.ts';
 import { follow } from '../../client/stream.ts';
 import { type Command, UsageError } from '../command.ts';
@@ -59,7 +59,9 @@ export const logs: Command = {
     return inSession(values, async session => {
       const name = container ?? (await onlyContainer(session, id));
       const path = `${pathOf(id)}/containers/${encodeURIComponent(name)}/logs?${query}`;
-      await quoted(session, () => (values.follow ? followLog(session, path) : tellLog(session, path)));
+      await quoted(session, () =>
+        values.follow ? followLog(session, path, values.timestamps ?? false) : tellLog(session, path),
+      );
       return exits.reached;
     });
   },
@@ -85,23 +87,23 @@ async function quoted({ env, output }: Session, tell: () => Promise<void>): Prom
 }
 
 async function tellLog({ connection, output }: Session, path: string): Promise<void> {
-  const { body } = await connection.send({ method: 'GET', path });
-  if (output === 'json' || typeof body !== 'object' || body === null)
-    return console.log(typeof body === 'string' ? body.trimEnd() : JSON.stringify(body, null, 2));
-  process.stdout.write(contentOf(body));
+  const accept = output === 'json' ? 'application/x-ndjson' : 'text/plain';
+  const { body } = await connection.send({ method: 'GET', path, accept });
+  write(String(body ?? ''));
 }
 
-async function followLog({ connection, output }: Session, path: string): Promise<void> {
+async function followLog({ connection, output }: Session, path: string, timestamps: boolean): Promise<void> {
   for await (const { event, data } of follow(connection, { method: 'GET', path })) {
-    if (event === 'gap') console.error(`Some of it was lost: ${printable(data)}`);
+    if (event === 'gap') console.error('Lines are missing here: Azure had no more of them.');
     else if (output === 'json') console.log(data);
-    else process.stdout.write(contentOf(JSON.parse(data)));
+    else {
+      const { at, line } = JSON.parse(data) as { at?: string; line: string };
+      write(`${timestamps && at ? `${at} ` : ''}${line}\n`);
+    }
   }
 }
 
-/** `content` as it is, or one line. */
-function contentOf(body: object): string {
-  if ('content' in body && typeof body.content === 'string') return body.content;
-  const line = 'line' in body ? body.line : 'message' in body ? body.message : JSON.stringify(body);
-  return `${line}\n`;
+/** As it was written, but for what would act on a terminal. */
+function write(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? stripVTControlCharacters(text) : text);
 }
