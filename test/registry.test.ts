@@ -9,6 +9,7 @@ import { createDispatcher } from '../src/hosts.ts';
 import { parseChallenges } from '../src/registry/challenge.ts';
 import { createRegistryClient, type Pull, type RegistryCredential } from '../src/registry/client.ts';
 import { formatReference, parseReference, registryOf } from '../src/registry/reference.ts';
+import { hintFor } from '../src/registry/reference-hints.ts';
 import { Secret } from '../src/secret.ts';
 import {
   type Asked,
@@ -887,4 +888,50 @@ t.test('a manifest of more than is read is known by its digest alone', async t =
     'GET long.example/v2/a/manifests/1 Basic',
     'HEAD long.example/v2/a/manifests/1 Basic',
   ]);
+});
+
+t.test('what may be over in a moment is asked once more, and nothing else is', async t => {
+  let answers: (Reply | 'reset')[] = [];
+  const { dispatcher, asked } = await startHttpsHosts(t, {
+    'r.example': (_asked, response) => {
+      const [next = manifest(multiArch)] = answers.splice(0, 1);
+      if (next !== 'reset') return next;
+      response.socket?.destroy();
+      return undefined;
+    },
+  });
+  const outage = { status: 503, body: '' };
+  const later = (seconds: string) => ({ status: 429, headers: { 'retry-after': seconds }, body: '' });
+  const rows: [string, (Reply | 'reset')[], object, number][] = [
+    ['one outage', [outage], { ok: true }, 3],
+    ['a connection that was closed', ['reset'], { ok: true }, 3],
+    ['a limit of no time', [later('0')], { ok: true }, 3],
+    ['a limit of a minute', [later('60'), later('60')], { ok: false, problem: { status: 429 } }, 2],
+    ['an outage that lasts', Array(9).fill(outage), { ok: false, problem: { status: 503 } }, 4],
+    [
+      'an outage of an hour',
+      Array(9).fill({ ...outage, headers: { 'retry-after': '3600' } }),
+      { ok: false },
+      2,
+    ],
+    ['a refusal', Array(9).fill({ status: 403, body: '' }), { ok: false, problem: { status: 403 } }, 2],
+  ];
+  for (const [what, given, expected, requests] of rows) {
+    asked.length = 0;
+    answers = [...given];
+    t.match(await pull(dispatcher, 'r.example/a:1'), expected, what);
+    t.equal(asked.length, requests, `${what}: ${asked.map(told).join(', ')}`);
+  }
+});
+
+t.test('a reference that may be a slip has a hint, and one that is none has not', async t => {
+  const hint = (text: string) => {
+    const parsed = parseReference(text);
+    return parsed.ok ? hintFor(text, parsed.reference) : 'refused';
+  };
+  t.match(hint('myregistry/app:1'), /Docker Hub's myregistry\/app: .* myregistry\.azurecr\.io\/app:1\./);
+  t.match(hint('app:1'), /Docker Hub's library\/app: .* myregistry\.azurecr\.io\/app:1\./);
+  t.match(hint('ghcr.io/a/b'), /has no tag, which means latest/);
+  for (const fine of ['ghcr.io/a/b:1', 'ghcr.io/a/b:latest', 'docker.io/a/b:1', 'index.docker.io/nginx:1'])
+    t.equal(hint(fine), null, fine);
 });

@@ -1,5 +1,5 @@
 import type { Vault } from '../azure/vault.ts';
-import { bind } from '../policy/bind.ts';
+import { bind, readTags, writtenFor } from '../policy/bind.ts';
 import type { PlannedRegistry } from '../policy/decide.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
 import type { CredentialRecord } from '../schemas/deployment.ts';
@@ -69,15 +69,16 @@ async function resolveSecret(
   const versions = await vault.properties(planned.vault.url, planned.secretName, signal);
   const index = version === undefined ? 0 : versions.findIndex(candidate => candidate.version === version);
   const properties = versions[index];
-  if (!properties) return { ok: false, failure: versionGone(planned, version) };
+  if (!properties) return { ok: false, failure: versionGone(planned, version, boundUser(policy, planned)) };
+  const user = boundUser(policy, planned, properties.tags);
 
   const previous = versions[index + 1];
   const binding = bind(policy, planned, { ...properties, ...(previous ? { previous } : {}) }, now);
-  if (!binding.bound) return { ok: false, failure: notBound(planned, binding) };
+  if (!binding.bound) return { ok: false, failure: notBound(planned, binding, user) };
 
   using stored = await vault.value(planned.vault.url, planned.secretName, properties.version, signal);
   const login = readLogin(stored, binding.username);
-  if (!login.ok) return { ok: false, failure: malformed(planned, login.problem) };
+  if (!login.ok) return { ok: false, failure: malformed(planned, login.problem, user) };
   const { username } = login;
   const password = held.use(login.password);
   const { vault: place, secretName } = planned;
@@ -93,6 +94,15 @@ async function resolveSecret(
       password,
     },
   };
+}
+
+/** Who is to sign in with a secret, as far as policy or its tags say, for the commands that are printed. */
+function boundUser(
+  { policy }: LoadedPolicy,
+  planned: PlannedSecret,
+  tags: Record<string, string> = {},
+): string | undefined {
+  return writtenFor(policy, planned)?.username ?? readTags(tags, planned.host)?.username ?? undefined;
 }
 
 type Login = { ok: true; username: string; password: Secret } | { ok: false; problem: string };
@@ -144,6 +154,7 @@ export function credentialRecord(credential: ResolvedCredential): CredentialReco
 function notBound(
   planned: PlannedSecret,
   { code, detail }: { code: Failure['code']; detail: string },
+  username: string | undefined,
 ): Failure {
   return failure(code, detail, {
     stage: 'Resolving',
@@ -153,13 +164,13 @@ function notBound(
       {
         who: 'caller',
         action: 'Store a valid value as a new version of the secret, bound to the registry by its tags',
-        command: secretCommand(planned.vault.name, planned.secretName, planned.host),
+        command: secretCommand(planned.vault.name, planned.secretName, planned.host, username),
       },
     ],
   });
 }
 
-function malformed(planned: PlannedSecret, problem: string): Failure {
+function malformed(planned: PlannedSecret, problem: string, username: string | undefined): Failure {
   return failure('CredentialMalformed', `Secret '${planned.secretName}' cannot be used: ${problem}.`, {
     stage: 'Resolving',
     target: planned.pointer,
@@ -168,13 +179,17 @@ function malformed(planned: PlannedSecret, problem: string): Failure {
       {
         who: 'caller',
         action: 'Store the bare password, or {"username": ..., "password": ...}, as a new version',
-        command: secretCommand(planned.vault.name, planned.secretName, planned.host),
+        command: secretCommand(planned.vault.name, planned.secretName, planned.host, username),
       },
     ],
   });
 }
 
-function versionGone(planned: PlannedSecret, version: string | undefined): Failure {
+function versionGone(
+  planned: PlannedSecret,
+  version: string | undefined,
+  username: string | undefined,
+): Failure {
   const which = version === undefined ? 'no version' : `no version ${version} any more`;
   return failure(
     'SecretNotFound',
@@ -187,7 +202,7 @@ function versionGone(planned: PlannedSecret, version: string | undefined): Failu
         {
           who: 'caller',
           action: 'Store the secret',
-          command: secretCommand(planned.vault.name, planned.secretName, planned.host),
+          command: secretCommand(planned.vault.name, planned.secretName, planned.host, username),
         },
       ],
     },

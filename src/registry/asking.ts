@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
 import type { PullRequest } from './client.ts';
 import type { Authorization } from './credential.ts';
@@ -37,6 +38,36 @@ export const defaultTimeoutMs = 5_000;
 export const longestBody = 64 * 1024;
 const nothing = Buffer.alloc(0);
 export const tooLong = 'ANSWER_TOO_LONG';
+
+const retryableCodes = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+const shortPauseMs = 250;
+const longestPauseMs = 2_000;
+
+/**
+ * Asks what may be asked twice, and once more where that may help soon: after an error of the registry's own, a limit that
+ * ends in a moment, or a connection that it had closed meanwhile.
+ */
+export async function askTwice(conversation: Conversation, question: Question): Promise<RegistryAnswer> {
+  const pause = (ms: number) => sleep(ms, undefined, { signal: conversation.request.signal });
+  try {
+    const answer = await ask(conversation, question);
+    const pauseMs = pauseAfter(answer);
+    if (pauseMs === null) return answer;
+    await pause(pauseMs);
+  } catch (error) {
+    const code = error instanceof PullProblem ? error.problem.networkCode : undefined;
+    if (code === undefined || !retryableCodes.has(code)) throw error;
+  }
+  return ask(conversation, question);
+}
+
+function pauseAfter({ status, headers }: RegistryAnswer): number | null {
+  const seconds = Number(headers['retry-after'] ?? Number.NaN);
+  const asked = Number.isFinite(seconds) ? Math.max(seconds * 1_000, shortPauseMs) : null;
+  if (status === 429) return asked !== null && asked <= longestPauseMs ? asked : null;
+  if (status < 500) return null;
+  return asked === null || asked <= longestPauseMs ? (asked ?? shortPauseMs) : null;
+}
 
 /**
  * Asks once: no redirect is followed, so that no credential goes along with one; time and size are bounded. Throws

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { canonicalRegistry } from '../hosts.ts';
-import { ask, type Conversation, defaultTimeoutMs, type RegistryAnswer, tooLong } from './asking.ts';
+import { askTwice, type Conversation, defaultTimeoutMs, type RegistryAnswer, tooLong } from './asking.ts';
 import { parseChallenges } from './challenge.ts';
 import { type Authorization, basicAuthorization, ownCopy, type RegistryCredential } from './credential.ts';
 import { digestIn, examine, hub, isLong, type Platform } from './manifest.ts';
@@ -166,7 +166,7 @@ function askManifest(
 ): Promise<RegistryAnswer> {
   const { path, tag, digest } = conversation.request.reference;
   const url = `https://${conversation.host}/v2/${path}/manifests/${digest ?? tag ?? 'latest'}`;
-  return ask(conversation, {
+  return askTwice(conversation, {
     method,
     url,
     step: 'manifest',

@@ -1,5 +1,5 @@
 import { Secret } from '../secret.ts';
-import { ask, type Conversation } from './asking.ts';
+import { ask, askTwice, type Conversation } from './asking.ts';
 import { basicAuthorization, type RegistryCredential } from './credential.ts';
 import type { Issued } from './memory.ts';
 import { PullProblem, plain, problemOf, readJson } from './problem.ts';
@@ -50,7 +50,8 @@ async function fetchToken(
   url.searchParams.set('service', service);
   url.searchParams.set('scope', scope);
   const authorization = credential ? basicAuthorization(credential, conversation.kept) : null;
-  const answer = await ask(conversation, { method: 'GET', url: url.href, step: 'token', authorization });
+  const question = { method: 'GET', url: url.href, step: 'token', authorization } as const;
+  const answer = await askTwice(conversation, question);
   const signedIn = credential !== null;
   if (answer.status !== 200) throw problemOf(answer, realm.host, signedIn, 'token');
   const found = readJson(answer);
