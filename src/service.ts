@@ -24,6 +24,7 @@ import { createPacing, type Pacing } from './deployments/pacing.ts';
 import { createPlanning } from './deployments/plan.ts';
 import { createRestartGuard } from './deployments/restart-guard.ts';
 import { createRevising } from './deployments/revising.ts';
+import { createRotations } from './deployments/rotation.ts';
 import { createVerbs } from './deployments/verbs.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
@@ -46,6 +47,7 @@ import { startJobs } from './store/jobs.ts';
 import { createPacingStore } from './store/pacing.ts';
 import { createPolicyLedger } from './store/policies.ts';
 import { startRetention } from './store/retention.ts';
+import { createRotationStore } from './store/rotations.ts';
 import { createSavedLogs } from './store/saved-logs.ts';
 import { createSpentTokens } from './store/spent-tokens.ts';
 import { readVitals } from './store/vitals.ts';
@@ -127,7 +129,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => database.close());
   const jobs = await startJobs(database, { log });
   parts.defer(() => jobs.stop());
-  const paces = createPacing({ store: await createPacingStore(database, jobs), clock });
+  const pacingStore = await createPacingStore(database, jobs);
+  parts.defer(() => pacingStore.close());
+  const paces = createPacing({ store: pacingStore, clock });
   pacing = paces;
   const ledger = createPolicyLedger(database, jobs);
   const following = await startLivePolicy({
@@ -143,6 +147,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const policy = following.current;
   const tenantId = config.azure.tenantId ?? '';
   const store = createDeploymentStore(database, jobs);
+  const rotations = createRotationStore(database, jobs);
   const savedLogs = createSavedLogs(database);
   const watch = await store.watch();
   parts.defer(() => watch.close());
@@ -158,6 +163,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       await looking;
     });
     const advance = createAdvance({
+      rotations,
       tendEveryMs: config.compareEveryMs,
       revision: (row, number) => store.revision('all', row.id, number),
       ...azure,
@@ -204,6 +210,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       logs: createLogs({ ...azure, store, savedLogs, clock }),
       deployments: createDeployments({ store, watch, policy, clock, revising }),
       revising,
+      rotations: createRotations({ rotations, vault: azure.vault, policy, clock }),
       plan: createPlanning({ ...azure, store, policy, clock, tenantId }),
       verbs: createVerbs({ store, policy, clock, guardRestart }),
       optionsOf: createOptions({ used: store.used, policy, clock }),

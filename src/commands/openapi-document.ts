@@ -27,6 +27,7 @@ export async function buildDocument(): Promise<{ json: string; yaml: string }> {
       revision: uncalled,
     },
     plan: uncalled,
+    rotations: { usages: uncalled, rotate: uncalled },
     verbs: { restart: uncalled, start: uncalled, stop: uncalled, cancel: uncalled, remove: uncalled },
     events: { page: uncalled, feed: uncalled, teamPage: uncalled, teamFeed: uncalled },
     logs: { read: uncalled, follow: uncalled },

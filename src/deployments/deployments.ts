@@ -139,6 +139,19 @@ export function createDeployments(parts: DeploymentParts) {
     }
   }
 
+  /** Of an operation over many deployments. */
+  async function waitForNews(
+    id: string,
+    over: () => Promise<boolean>,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const deadline = Date.now() + waitMs;
+    using news = watch.subscribe({ id });
+    while (!(await over()) && Date.now() < deadline && !signal.aborted)
+      await news.within(deadline - Date.now(), signal);
+  }
+
   async function reread(change: Change): Promise<Change> {
     const deployment = await store.find(change.teams, { id: change.deployment.id });
     return deployment
@@ -158,7 +171,8 @@ export function createDeployments(parts: DeploymentParts) {
       seen = (await store.findOperation(teams, operation.id)) ?? operation;
       return seen.endedAt !== null;
     };
-    await watch.until(operation.deployment, teams, over, waitMs, signal);
+    if (operation.deployment !== null) await watch.until(operation.deployment, teams, over, waitMs, signal);
+    else await waitForNews(operation.id, over, waitMs, signal);
     return seen;
   }
 }

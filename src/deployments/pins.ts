@@ -5,6 +5,12 @@ import { readImages, type Spec, type SpecImage } from './spec.ts';
 /** Digests by container. */
 type Pins = Readonly<Record<string, string>>;
 
+/** Those that are on record. */
+export const digestsOf = (images: readonly ImageRecord[]): Record<string, string> =>
+  Object.fromEntries(
+    images.flatMap(({ container, digest }) => (digest === null ? [] : [[container, digest] as const])),
+  );
+
 /** The images of a spec, those that are pinned by their digest: whatever their tags mean now. */
 export function pinnedTo(pins: Pins | undefined, spec: Spec): SpecImage[] {
   return readImages(spec).map(image => {

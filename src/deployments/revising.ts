@@ -12,6 +12,7 @@ import { denied } from './denied.ts';
 import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
 import type { ChangeContext } from './idempotency.ts';
 import { mergePatch } from './merge-patch.ts';
+import { digestsOf } from './pins.ts';
 import { changedSince, notLive } from './refusals.ts';
 import { needsReplacement } from './replacement.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
@@ -75,10 +76,7 @@ export function createRevising(parts: ChangeParts) {
     rollback(caller: Caller, ref: string, to: number | undefined, asking: Asking): Promise<Change> {
       return change(caller, ref, { to: to ?? null }, asking, async deployment => {
         const { spec, images } = await revisionToGoBackTo(deployment, to);
-        const digests = images.flatMap(({ container, digest }) =>
-          digest === null ? [] : [[container, digest] as const],
-        );
-        return { kind: 'Rollback', spec, pins: Object.fromEntries(digests) };
+        return { kind: 'Rollback', spec, pins: digestsOf(images) };
       });
     },
 

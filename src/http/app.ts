@@ -9,6 +9,7 @@ import type { Logs } from '../deployments/logs.ts';
 import type { OptionsOf } from '../deployments/options.ts';
 import type { PlanDeployment } from '../deployments/plan.ts';
 import type { Revising } from '../deployments/revising.ts';
+import type { Rotations } from '../deployments/rotation.ts';
 import type { Verbs } from '../deployments/verbs.ts';
 import type { Log } from '../log.ts';
 import { AdoptionRequest } from '../schemas/adoption.ts';
@@ -31,6 +32,7 @@ import { Me, Principal } from '../schemas/principal.ts';
 import { Problem } from '../schemas/problem.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import { Revision, RevisionPage } from '../schemas/revision.ts';
+import { CredentialUsages } from '../schemas/rotation.ts';
 import type { AuditStore } from '../store/audit.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createTracer, type Tracer } from '../telemetry/trace.ts';
@@ -55,6 +57,7 @@ import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
 import { registerRevisions } from './revisions.ts';
+import { registerRotation } from './rotation.ts';
 import { deploymentOf, registerTelemetry } from './telemetry.ts';
 import { formatSchemaErrors, schemaController } from './validation.ts';
 import { registerVerbs } from './verbs.ts';
@@ -67,6 +70,7 @@ export interface AppParts {
   revising: Revising;
   verbs: Verbs;
   plan: PlanDeployment;
+  rotations: Rotations;
   events: Events;
   logs: Logs;
   adoption: Adoption;
@@ -120,6 +124,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     Revision,
     RevisionPage,
     DeploymentPlan,
+    CredentialUsages,
     Deployment,
     DeploymentPage,
     Operation,
@@ -150,6 +155,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     registerRevisions(app, parts.revising, parts.deployments);
     registerVerbs(app, parts.verbs, parts.deployments);
     registerPlan(app, parts.plan);
+    registerRotation(app, parts.rotations, parts.deployments);
     registerOperations(app, parts.deployments, parts.policyDigest);
     registerEvents(app, parts.events, createEventStreams(app));
     registerLogs(app, parts.logs, createEventStreams(app, { mostPerTeam: mostFollowedLogs }));

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Failure } from './failure.ts';
 import { Principal } from './principal.ts';
 import { ref } from './ref.ts';
+import { Rotation } from './rotation.ts';
 import { DeploymentRequest } from './request.ts';
 
 const closed = { additionalProperties: false };
@@ -190,6 +191,7 @@ export const operationKinds = [
   'Start',
   'Cancel',
   'Delete',
+  'Rotate',
 ] as const;
 export const OperationKind = Type.Enum([...operationKinds]);
 export type OperationKind = Static<typeof OperationKind>;
@@ -213,7 +215,7 @@ export const Operation = Type.Object(
   {
     id: Id,
     kind: OperationKind,
-    deployment: Id,
+    deployment: Type.Union([Id, Type.Null()], { description: 'Null where it is over many' }),
     revision: Type.Integer(),
     status: OperationStatus,
     createdAt: Instant,
@@ -222,6 +224,7 @@ export const Operation = Type.Object(
     waitingFor: Type.Optional(WaitingFor),
     failure: Type.Optional(ref(Failure)),
     result: Type.Optional(JobResult),
+    rotation: Type.Optional(Rotation),
     error: Type.Optional(
       Type.Object(
         { code: Type.String(), message: Type.String() },

@@ -15,7 +15,7 @@ interface Beginning {
 }
 
 /** With which status a change of an existing deployment begins, and what the audit and its first event say. */
-export const beginnings: Record<Exclude<OperationKind, 'Create' | 'Adopt'>, Beginning> = {
+export const beginnings: Record<Exclude<OperationKind, 'Create' | 'Adopt' | 'Rotate'>, Beginning> = {
   Update: { status: 'Accepted', action: 'update', message: 'The change was accepted' },
   Redeploy: { status: 'Accepted', action: 'redeploy', message: 'The redeployment was accepted' },
   Rollback: { status: 'Accepted', action: 'rollback', message: 'The rollback was accepted' },

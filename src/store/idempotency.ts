@@ -35,6 +35,7 @@ export async function replay(
     .executeTakeFirst();
   if (!known) return null;
   if (known.requestHash !== idempotency.requestHash) return { outcome: 'keyReused' };
+  if (known.deploymentId === null) return { outcome: 'keyReused' };
   const deployment = await readDeployment(trx, known.deploymentId);
   return { outcome: 'replayed', deployment, operation: known.operationId };
 }

@@ -6,6 +6,7 @@ import * as auditChain from './migrations/0004-audit-chain.ts';
 import * as portals from './migrations/0005-portals.ts';
 import * as eventOrder from './migrations/0010-event-order.ts';
 import * as changes from './migrations/0020-changes.ts';
+import * as rotations from './migrations/0021-rotations.ts';
 import * as pacing from './migrations/0030-pacing.ts';
 import * as looks from './migrations/0031-looks.ts';
 import * as savedLogs from './migrations/0032-saved-logs.ts';
@@ -20,6 +21,7 @@ export const migrations: Record<string, Migration> = {
   '0005-portals': portals,
   '0010-event-order': eventOrder,
   '0020-changes': changes,
+  '0021-rotations': rotations,
   '0030-pacing': pacing,
   '0031-looks': looks,
   '0032-saved-logs': savedLogs,

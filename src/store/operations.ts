@@ -12,7 +12,8 @@ import { ofTeams, type ReadTeams } from './walls.ts';
 
 interface NewOperation {
   id: string;
-  deploymentId: string;
+  /** Null where it is over many. */
+  deploymentId: string | null;
   team: string;
   kind: OperationKind;
   revision: number;
@@ -153,6 +154,7 @@ export async function findOperation(
     .executeTakeFirst();
   if (!row) return null;
   const { waitingFor, failure, status, result } = row;
+  const rotation = row.kind === 'Rotate' ? await findRotation(db, id) : null;
   return {
     id: row.id,
     kind: row.kind,
@@ -165,6 +167,14 @@ export async function findOperation(
     ...(waitingFor ? { waitingFor: waitingForOf(waitingFor) } : {}),
     ...(failure ? { failure } : {}),
     ...(result ? { result } : {}),
+    ...(rotation ? { rotation } : {}),
     ...(failure && status === 'Failed' ? { error: { code: failure.code, message: failure.detail } } : {}),
   };
+}
+
+async function findRotation(db: Kysely<Tables>, id: string) {
+  const row = await db.selectFrom('rotations').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row) return null;
+  const { secretName, vault, version, items } = row;
+  return { secretName, vault, version, deployments: items ?? [] };
 }

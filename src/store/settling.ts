@@ -94,7 +94,8 @@ async function goFurther(
   await releaseQuota(trx, row.id);
   const waiting = await nextWaiting(trx, row);
   const present = waiting && (await loadRow(trx, row.id));
-  if (!present || waiting.kind === 'Create' || waiting.kind === 'Adopt') return false;
+  if (!present || waiting.kind === 'Create' || waiting.kind === 'Adopt' || waiting.kind === 'Rotate')
+    return false;
   const { id: operation, kind, revision, intent } = waiting;
   await begin(trx, present, { operation, kind, revision, intent, now });
   return true;

@@ -14,8 +14,9 @@ import type {
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Intent } from '../schemas/intent.ts';
-import type { Principal } from '../schemas/principal.ts';
+import type { Caller, Principal } from '../schemas/principal.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
+import type { RotationItem } from '../schemas/rotation.ts';
 
 /** A column of JSON: read as the value, written as text that `json()` makes. */
 type Json<T> = ColumnType<T, T, T>;
@@ -26,6 +27,7 @@ export interface Tables {
   teams: { team: string };
   deployments: DeploymentsTable;
   revisions: RevisionsTable;
+  rotations: RotationsTable;
   operations: OperationsTable;
   events: EventsTable;
   eventCounters: { team: string; last: number };
@@ -105,9 +107,26 @@ export interface RevisionsTable {
   memoryInGb: number;
 }
 
+/** One operation over many deployments: a secret's new version in place of the old ones. */
+export interface RotationsTable {
+  id: string;
+  team: string;
+  vault: string;
+  secretName: string;
+  caller: Json<Caller>;
+  policyDigest: string;
+  /** The new one; null until it is proven. */
+  version: string | null;
+  /** The deployments that were behind; null until the new version is proven on all of them. */
+  items: Json<RotationItem[] | null>;
+  deadlineAt: Date;
+  retries: number;
+}
+
 interface OperationsTable {
   id: string;
-  deploymentId: string;
+  /** Null where it is over many. */
+  deploymentId: string | null;
   team: string;
   kind: OperationKind;
   revision: number;
@@ -183,7 +202,7 @@ interface IdempotencyTable {
   keyHash: string;
   team: string;
   requestHash: string;
-  deploymentId: string;
+  deploymentId: string | null;
   operationId: string;
   expiresAt: Date;
 }

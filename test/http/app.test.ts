@@ -124,6 +124,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       revision: notAsked,
     },
     plan: notAsked,
+    rotations: { usages: notAsked, rotate: notAsked },
     verbs: {
       restart: async () => change,
       start: async () => change,

@@ -121,6 +121,8 @@ async function changes(id: string): Promise<void> {
   await ask('GET', `${path}/revisions/1`);
   await ask('POST', '/deployments/adopt', { body: { name: 'replay-absent' } });
   await ask('POST', '/deployments/plan', { body: requestFor('replay-running') });
+  await ask('GET', '/credentials/acr-admin/usages');
+  await ask('POST', '/credentials/acr-admin/rotate', { headers: { prefer: 'wait=20' } });
   await ask('DELETE', '/deployments');
 }
 

@@ -1,0 +1,144 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { testDatabaseUrl } from '../support/database.ts';
+import { eventually, startDemoWorld } from '../support/demo-world.ts';
+import { createCaller, requestFor, startProcess } from '../support/service.ts';
+
+const world = await startDemoWorld(t);
+const env = { ...world.env, ...(await testDatabaseUrl(t)) };
+const service = await startProcess(t, ['src/main.ts'], env);
+const ask = createCaller(service.url, await world.token());
+const asOther = createCaller(service.url, await world.token('other'));
+
+const acr = 'myregistry.azurecr.io';
+const wait = { prefer: 'wait=48' };
+const secret = '/credentials/acr-admin';
+
+/** What the embedded vault holds, from the disk of the embedded Azure. */
+function storedValue(name: string): string {
+  const directory = join(world.data, 'azure');
+  for (const file of readdirSync(directory).filter(each => /^world.*\.json$/.test(each))) {
+    const found = new RegExp(`"${name}":\\{"name":"${name}","versions":(\\[.*?\\}\\])`).exec(
+      readFileSync(join(directory, file), 'utf8'),
+    )?.[1];
+    if (found) return JSON.parse(found)[0].value;
+  }
+  throw new Error(`the vault has no '${name}'`);
+}
+
+const store = (value: string, username: string) =>
+  world.control('POST', 'world', {
+    secrets: [
+      {
+        vault: 'demo-vault',
+        name: 'acr-admin',
+        value,
+        tags: { 'slipway-registry': acr, 'slipway-username': username },
+      },
+    ],
+  });
+
+const putsOf = async () =>
+  (await world.journal()).filter(({ method, path }) => method === 'PUT' && path.includes('/containerGroups/'))
+    .length;
+
+interface Version {
+  version: string;
+  current: boolean;
+  safeToRevoke: boolean;
+  deployments: { name: string }[];
+}
+
+const versions = async (): Promise<Version[]> => (await ask('GET', `${secret}/usages`)).json.versions;
+
+const names = Array.from({ length: 10 }, (_, index) => `group-${index}`);
+const admin = storedValue('acr-admin');
+const token = storedValue('acr-token');
+
+t.test('one secret is rotated under ten groups: all of them, or none', async t => {
+  // The registry's token may pull all but this one.
+  await world.control('POST', 'world', { images: [{ host: acr, repository: 'special', tag: '1' }] });
+  const small = { requests: { cpu: 0.1, memoryInGB: 0.1 } };
+  await Promise.all(
+    names.map(async (name, index) => {
+      const image = index === 4 ? `${acr}/special:1` : `${acr}/my-app:v1.0`;
+      const body = requestFor(name, { containers: [{ name: 'app', image, resources: small }] });
+      const { json } = await ask('POST', '/deployments', { body, headers: wait });
+      t.match(json, { status: 'Running' }, JSON.stringify(json.failure ?? json));
+    }),
+  );
+  const [first] = await versions();
+  t.match(first, { current: true, safeToRevoke: false });
+  t.same(first?.deployments.map(({ name }) => name).sort(), names);
+
+  await store(token, 'slipway-pull');
+  const puts = await putsOf();
+  const vain = await ask('POST', `${secret}/rotate`, { headers: wait });
+  t.match(vain, {
+    status: 200,
+    json: {
+      kind: 'Rotate',
+      deployment: null,
+      status: 'Failed',
+      failure: { detail: /cannot pull for group-4: nothing was touched/ },
+      rotation: { secretName: 'acr-admin', deployments: [] },
+    },
+  });
+  t.equal(await putsOf(), puts, 'nothing was touched');
+  t.match(await versions(), [
+    { current: true, deployments: [] },
+    { version: first?.version, safeToRevoke: false, deployments: { length: 10 } },
+  ]);
+
+  await store(`${admin}`, 'myregistry');
+  const headers = { ...wait, 'idempotency-key': 'rotate-1' };
+  const started = await ask('POST', `${secret}/rotate`, { headers: { ...headers, prefer: 'respond-async' } });
+  t.equal(started.status, 202);
+  const ended = await eventually(
+    'the rotation',
+    async () => {
+      const { json } = await ask('GET', `/operations/${started.json.id}`);
+      return json.endedAt && json;
+    },
+    90_000,
+  );
+  t.match(ended, { status: 'Succeeded' }, JSON.stringify(ended.failure));
+  t.same(
+    ended.rotation.deployments
+      .map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome])
+      .sort(),
+    names.map(name => [name, 'Succeeded']),
+  );
+  t.match(await versions(), [
+    { current: true, deployments: { length: 10 }, safeToRevoke: false },
+    { safeToRevoke: true, deployments: [] },
+    { version: first?.version, safeToRevoke: true, deployments: [] },
+  ]);
+  t.equal(await putsOf(), puts + 10, 'each was put once');
+  const again = await ask('POST', `${secret}/rotate`, { headers });
+  t.match(again.json, { id: started.json.id }, 'the same key, the same operation');
+  t.equal(again.headers.get('idempotency-replayed'), 'true');
+  const nothing = await ask('POST', `${secret}/rotate`, { headers: wait });
+  t.match(nothing.json, { status: 'Succeeded', rotation: { deployments: [] } }, 'nothing is behind');
+  t.match((await ask('GET', '/deployments/demo:group-0')).json, {
+    revision: 2,
+    liveRevision: 2,
+    status: 'Running',
+  });
+});
+
+t.test('what the team may not use, and what does not exist, answer alike', async t => {
+  for (const name of ['acr-admin', 'nobody-has-this']) {
+    for (const [method, path] of [
+      ['GET', 'usages'],
+      ['POST', 'rotate'],
+    ] as const)
+      t.match(await asOther(method, `/credentials/${name}/${path}`), {
+        status: 403,
+        json: { code: 'CredentialNotAvailable' },
+      });
+  }
+  t.match(await ask('GET', '/credentials/orders-db/usages'), { status: 403 }, 'a secret of the workload');
+  t.match(await ask('GET', '/credentials/..%2Fx/usages'), { status: 400 });
+});
