@@ -2,7 +2,7 @@ import { createError } from '../errors.ts';
 import type { Deployment, Event, TeamEvent } from '../schemas/deployment.ts';
 import type { Caller } from '../schemas/principal.ts';
 import type { DeploymentStore, Watch } from '../store/deployments.ts';
-import { recordsFor } from './finding.ts';
+import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
 
 /** What a follower is told at once: the events that came, and once nothing is to come any more, why. */
 export interface News<E> {
@@ -35,6 +35,7 @@ export type Events = ReturnType<typeof createEvents>;
 
 /** What happened, of one deployment and of all deployments of a team. Records: they outlive the group. */
 export function createEvents({ store, watch }: EventParts) {
+  const find = (caller: Caller, ref: string) => findOrThrow(store, recordsFor(caller), ref);
   return {
     async page(caller: Caller, ref: string, place: { after: number; size: number }): Promise<Page<Event>> {
       const { id } = await find(caller, ref);
@@ -88,13 +89,6 @@ export function createEvents({ store, watch }: EventParts) {
       });
     },
   };
-
-  async function find(caller: Caller, ref: string): Promise<Deployment> {
-    const [target, name] = ref.split(':', 2);
-    const found = await store.find(recordsFor(caller), name && target ? { target, name } : { id: ref });
-    if (!found) throw createError('NotFound', 'There is no such deployment.');
-    return found;
-  }
 }
 
 /** Reads again whenever something has come, and while there is more. */
@@ -122,7 +116,7 @@ const pageOf = <E>(value: E[], more: boolean, last: number | undefined): Page<E>
 
 /** The team whose events are asked for: his only one, or the one that he names. An operator names any. */
 function teamOf(caller: Caller, asked: string | undefined): string {
-  const teams = Object.keys(caller.teams).filter(team => caller.teams[team]?.includes('read'));
+  const teams = teamsWith(caller, 'read');
   if (asked === undefined) {
     const [only, ...others] = teams;
     if (only !== undefined && others.length === 0) return only;
