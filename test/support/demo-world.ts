@@ -20,7 +20,7 @@ export interface DemoWorld {
   /** The environment of a service that uses it. */
   env: Record<string, string | undefined>;
   token(team?: string): Promise<string>;
-  control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>;
+  control(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>;
   journal(since?: number): Promise<JournalEntry[]>;
   /** Asks Resource Manager as the emulator's administrator; resolves with the status. */
   asAdministrator(method: 'PUT' | 'DELETE', path: string, body?: object): Promise<number>;
@@ -68,6 +68,14 @@ export async function startDemoWorld(
     if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
     return text ? JSON.parse(text) : null;
   };
+  // A kill takes the emulator's memory with it.
+  t.teardown(async () => {
+    if (azure.child.exitCode !== null || azure.child.signalCode !== null) return;
+    const { value } = (await control('GET', 'unexpected')) as { value: JournalEntry[] };
+    const asked = value.map(({ method, host, path }) => `${method} ${host}${path}`);
+    if (asked.length > 0)
+      throw new Error(`the embedded Azure was asked what it does not answer: ${asked.join(', ')}`);
+  });
   const askArm = async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object) => {
     const client = '00000000-0000-0000-0000-00000000cccc';
     const { token } = (await control('POST', 'token', {
