@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import t from 'tap';
+import { errorList } from '../src/commands/error-list.ts';
 import { buildDocument } from '../src/commands/openapi-document.ts';
+import { describeCode } from '../src/deployments/explain.ts';
 import { requestErrors } from '../src/errors.ts';
 import { failureCodes } from '../src/failures.ts';
 import { breakingChanges, saysBreaking } from './support/breaking-changes.ts';
@@ -14,6 +16,16 @@ t.test('the committed OpenAPI document is the one that the routes make', async t
   const { json, yaml } = await buildDocument();
   t.equal(committed('openapi.json'), json, 'openapi.json is stale: run npm run openapi');
   t.equal(committed('openapi.yaml'), yaml, 'openapi.yaml is stale: run npm run openapi');
+});
+
+t.test('the list of codes is the one that the tables make', async t => {
+  const list = readFileSync(join(import.meta.dirname, '../docs/errors.md'), 'utf8');
+  t.equal(list, errorList(), 'docs/errors.md is stale: run npm run openapi');
+  for (const code of failureCodes) {
+    const { detail, fixes } = describeCode(code);
+    t.ok(detail.length > 10 && fixes.length > 0, `${code} says what happened and what to do`);
+    t.notMatch(fixes[0]?.action, /^Look at the evidence/, `${code} has a fix of its own`);
+  }
 });
 
 t.test('the document is valid OpenAPI 3.1 and names every operation', async t => {

@@ -6,6 +6,7 @@ import { azureWords } from './azure-words.ts';
 import { containerWords } from './container-words.ts';
 import { credentialWords } from './credential-words.ts';
 import { type Names, namesOf } from './names.ts';
+import { ownWords } from './own-words.ts';
 import { registryWords } from './registry-words.ts';
 
 /** The words of an explanation: what happened, what it may come from where that is not certain, and what to do. */
@@ -17,7 +18,7 @@ export interface Advice {
 
 export type Words = Partial<Record<FailureCode, (names: Names, signs: Signs) => Partial<Advice>>>;
 
-const words: Words = { ...registryWords, ...credentialWords, ...azureWords, ...containerWords };
+const words: Words = { ...registryWords, ...credentialWords, ...azureWords, ...containerWords, ...ownWords };
 
 /** What has no words of its own is told in those of the evidence. */
 export function advise(code: FailureCode, signs: Signs, context: ExplainContext): Advice {
