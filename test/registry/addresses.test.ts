@@ -10,6 +10,7 @@ import { request } from 'undici';
 import { isNetwork, isPublicAddress, liesIn } from '../../src/addresses.ts';
 import { openCertificates } from '../../src/emulator/door/certificates.ts';
 import { createDispatcher, type DispatcherOptions, type Gate, parseHostTable } from '../../src/hosts.ts';
+import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { gateFor, tokenHostFor } from '../../src/policy/registry-gates.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
@@ -210,4 +211,23 @@ t.test('gates are found under every name of a registry, and under that of its to
   t.same(gateFor(policy, 'constructor', '.'), {});
   t.equal(tokenHostFor(policy, 'harbor.example:8443'), 'sso.example');
   t.equal(tokenHostFor(policy, 'sso.example'), undefined);
+});
+
+t.test('a policy whose networks are none is not taken', async t => {
+  const file = (text: string) => [{ name: 'policy.yaml', text }];
+  const text = (more: string) => `version: 1
+issuers: [{ name: a, issuer: "https://a.example", audience: a }]
+teams: {}
+targets: {}
+registries: { harbor.example: { ${more} } }
+`;
+  t.ok(parsePolicy(file(text('addresses: ["10.1.0.0/16"], tokenHost: sso.example'))).loaded);
+  const wrong: [string, RegExp][] = [
+    ['addresses: ["10.1.0.0/99"]', /policy\.yaml:5: .*'10\.1\.0\.0\/99' is no network/],
+    ['addresses: [everything]', /is no network/],
+    ['tokenHost: index.docker.io', /is written 'docker\.io'/],
+    ['tokenHost: "10.0.0.1"', /tokenHost/],
+    ['tokenHost: "https://sso.example"', /tokenHost/],
+  ];
+  for (const [more, message] of wrong) t.throws(() => parsePolicy(file(text(more))), message, more);
 });
