@@ -128,7 +128,8 @@ async function lookAtOne(
 /** What the group says of a deployment that had settled. Null: it is gone, or another took its place. */
 export function judge(group: ContainerGroupState | null, row: DeploymentRow, at: Date): Finding {
   const { health, why } = group ? healthOf(group, row) : missing(row);
-  const { events } = group ? newEvents(group, row.seenEvents) : { events: [] };
+  const recent = group && since(group, row.intent.before);
+  const { events } = recent ? newEvents(recent, row.seenEvents) : { events: [] };
   const changed = health !== row.health;
   return {
     health,
