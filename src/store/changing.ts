@@ -62,8 +62,8 @@ export async function acceptChange(
     await record(trx, row, change);
     await remember(trx, change);
     // First those that take something away: what waits behind them may be what makes room.
-    const priority = change.intent.kind === 'Delete' || change.intent.kind === 'Cancel' ? 1 : 0;
-    await jobs.enqueue(trx, { deployment: id, team, priority });
+    const goesFirst = change.intent.kind === 'Delete' || change.intent.kind === 'Cancel';
+    await jobs.enqueue(trx, { deployment: id, team, goesFirst });
     await changed(trx, id);
     return {
       outcome: 'accepted',

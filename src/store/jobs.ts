@@ -1,8 +1,9 @@
 import { sql, type Transaction } from 'kysely';
-import { fromKysely, PgBoss } from 'pg-boss';
+import { fromKysely, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Log } from '../log.ts';
 import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
+import { nextPriority, served, turnOf } from './turns.ts';
 
 const queue = 'advance';
 const year = 365 * 24 * 3600;
@@ -28,7 +29,8 @@ export interface NextJob {
   deployment: string;
   team: string;
   afterMs?: number;
-  priority?: number;
+  /** It takes something away: no other job is made to wait for it in vain. */
+  goesFirst?: boolean;
 }
 
 /** A worker's hold on a deployment: only who has it may write. */
@@ -87,10 +89,12 @@ export async function startJobs(database: Database, { log }: { log: Log }): Prom
   await boss.createQueue(queue, { policy: 'exclusive', ...queueOptions });
   await boss.updateQueue(queue, queueOptions);
   if (database.kind === 'embedded') await freeOrphans(database);
+  const turns = tellTurns(database, log);
 
   return {
-    async enqueue(trx, { deployment, team, afterMs = 0, priority = 0 }) {
+    async enqueue(trx, { deployment, team, afterMs = 0, goesFirst = false }) {
       const db = fromKysely(trx);
+      const priority = await nextPriority(trx, team, { goesFirst });
       // Relative, by the database's clock: absolute instants of this machine's could miss the NOTIFY or the order.
       const startAfter = afterMs / 1000;
       const options = { singletonKey: deployment, startAfter, priority, db };
@@ -112,12 +116,21 @@ export async function startJobs(database: Database, { log }: { log: Log }): Prom
       const workers: string[] = [];
       for (let n = 0; n < concurrency; n += 1) {
         const seconds = n === 0 ? pollingSeconds : idlePollingSeconds;
-        const options = { pollingIntervalSeconds: seconds, notifyPollingIntervalSeconds: seconds };
-        const worker = await boss.work<{ deployment: string }>(queue, options, async ([job]) => {
-          // Where one job was due there may be more: nobody sleeps on a backlog.
-          for (const id of workers) boss.notifyWorker(id);
-          if (job) await handler(claimOf(boss, job)).catch(err => failed(job.data.deployment, err));
-        });
+        const options = {
+          pollingIntervalSeconds: seconds,
+          notifyPollingIntervalSeconds: seconds,
+          includeMetadata: true,
+        } as const;
+        const worker = await boss.work(
+          queue,
+          options,
+          async ([job]: JobWithMetadata<{ deployment: string }>[]) => {
+            if (job) turns.began(turnOf(job.priority));
+            // Where one job was due there may be more: nobody sleeps on a backlog.
+            for (const id of workers) boss.notifyWorker(id);
+            if (job) await handler(claimOf(boss, job)).catch(err => failed(job.data.deployment, err));
+          },
+        );
         workers.push(worker);
       }
     },
@@ -128,7 +141,10 @@ export async function startJobs(database: Database, { log }: { log: Log }): Prom
       return () => handle.close();
     },
 
-    stop: () => boss.stop({ graceful: true, timeout: stopTimeoutMs }),
+    async stop() {
+      await boss.stop({ graceful: true, timeout: stopTimeoutMs });
+      await turns.told();
+    },
   };
 
   /** The queue tries again, later each time; why goes to the log. */
@@ -137,6 +153,24 @@ export async function startJobs(database: Database, { log }: { log: Log }): Prom
     // Only the message is kept with the job: errors of clients carry requests and answers.
     throw new Error(err instanceof Error ? err.name : 'failed');
   }
+}
+
+const tellTurnsEveryMs = 1_000;
+
+/** Whose turn it is need not be known to the millisecond: one row that every claim writes would be a queue of its own. */
+function tellTurns({ db }: Database, log: Log) {
+  let turn = 0;
+  let toldAt = 0;
+  let telling: Promise<void> = Promise.resolve();
+  return {
+    began(next: number) {
+      turn = Math.max(turn, next);
+      if (Date.now() - toldAt < tellTurnsEveryMs) return;
+      toldAt = Date.now();
+      telling = served(db, turn).catch(err => log.warn({ err }, 'whose turn it is could not be told'));
+    },
+    told: () => telling,
+  };
 }
 
 interface ClaimedJob {

@@ -8,6 +8,7 @@ import * as eventOrder from './migrations/0010-event-order.ts';
 import * as changes from './migrations/0020-changes.ts';
 import * as rotations from './migrations/0021-rotations.ts';
 import * as pacing from './migrations/0030-pacing.ts';
+import * as turns from './migrations/0031-turns.ts';
 import * as looks from './migrations/0031-looks.ts';
 import * as savedLogs from './migrations/0032-saved-logs.ts';
 import * as traces from './migrations/0060-traces.ts';
@@ -23,6 +24,7 @@ export const migrations: Record<string, Migration> = {
   '0020-changes': changes,
   '0021-rotations': rotations,
   '0030-pacing': pacing,
+  '0031-turns': turns,
   '0031-looks': looks,
   '0032-saved-logs': savedLogs,
   '0060-traces': traces,

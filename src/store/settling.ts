@@ -30,7 +30,7 @@ export async function settle(
     await updateRevision(trx, row, settlement);
     const begun = await goFurther(trx, row, settlement);
     const afterMs = begun ? 0 : settlement.againInMs;
-    if (afterMs !== undefined) await jobs.enqueue(trx, { deployment: row.id, team: row.team, afterMs });
+    if (afterMs !== undefined) await jobs.enqueue(trx, { ...jobOf(row), afterMs });
     await changed(trx, row.id);
   });
 }
@@ -76,9 +76,15 @@ async function finish(
       })
       .where('id', '=', row.id)
       .execute();
-    await jobs.enqueue(trx, { deployment: row.id, team: row.team });
+    await jobs.enqueue(trx, jobOf({ ...row, ...present }));
   });
 }
+
+const jobOf = ({ id, team, status }: Pick<DeploymentRow, 'id' | 'team' | 'status'>) => ({
+  deployment: id,
+  team,
+  goesFirst: status === 'Deleting' || status === 'Canceling',
+});
 
 /** What comes after the move: nothing, what it begins itself, or what has waited for its turn. Whether anything does. */
 async function goFurther(

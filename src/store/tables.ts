@@ -41,6 +41,7 @@ export interface Tables {
   policyActivations: PolicyActivationsTable;
   paces: PacesTable;
   places: PlacesTable;
+  turns: { team: string; last: number };
 }
 
 export interface DeploymentsTable {

@@ -110,7 +110,7 @@ export const supersededFailure: Failure = {
 
 export const later = (date: Date, ms: number) => new Date(date.getTime() + ms);
 
-export async function loaded({ store }: TestStore, id: string): Promise<DeploymentRow> {
+export async function loaded({ store }: Pick<TestStore, 'store'>, id: string): Promise<DeploymentRow> {
   const row = await store.load(id);
   if (!row) throw new Error(`there is no deployment ${id}`);
   return row;
