@@ -1,13 +1,11 @@
 import { parseArgs } from 'node:util';
-import { environment } from '../config.ts';
 import type { AdoptionRequest } from '../schemas/adoption.ts';
-import type { Deployment } from '../schemas/deployment.ts';
-import type { Problem } from '../schemas/problem.ts';
 import { type Command, UsageError } from './command.ts';
+import { change } from './remote/change.ts';
+import { commonOptions, commonUsage } from './remote/session.ts';
 
 export const adopt: Command = {
-  usage:
-    'adopt --target T --name N [--team TEAM] [--secret SERVER=NAME ...] [--identity SERVER=ARM_ID ...], with SLIPWAY_URL and SLIPWAY_TOKEN set',
+  usage: `adopt --target T --name N [--team TEAM] [--secret SERVER=NAME ...] [--identity SERVER=ARM_ID ...] ${commonUsage}`,
   summary:
     "Take over a container group that Slipway did not make, as it is; its images' credentials by reference",
 
@@ -15,6 +13,7 @@ export const adopt: Command = {
     const { values } = parseArgs({
       args,
       options: {
+        ...commonOptions,
         target: { type: 'string' },
         name: { type: 'string' },
         team: { type: 'string' },
@@ -29,12 +28,14 @@ export const adopt: Command = {
       ...secret.map(text => ({ server: pair(text)[0], secretName: pair(text)[1] })),
       ...identity.map(text => ({ server: pair(text)[0], identity: pair(text)[1] })),
     ];
-    return ask({
+    const body: AdoptionRequest = {
       target,
       name,
       ...(team === undefined ? {} : { team }),
       ...(imageRegistryCredentials.length > 0 ? { imageRegistryCredentials } : {}),
-    });
+    };
+    const asked = () => ({ method: 'POST' as const, path: '/deployments/adopt', body });
+    return change({ output: values.output, wait: true }, asked);
   },
 };
 
@@ -42,28 +43,4 @@ function pair(text: string): [server: string, reference: string] {
   const [, server, reference] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (!server || !reference) throw new UsageError(`'${text}' is not of the form SERVER=REFERENCE.`);
   return [server, reference];
-}
-
-async function ask(body: AdoptionRequest): Promise<number> {
-  const { SLIPWAY_URL: url, SLIPWAY_TOKEN: token } = environment;
-  if (!url || !token) throw new UsageError('SLIPWAY_URL and SLIPWAY_TOKEN must be set.');
-  const answer = await fetch(new URL('/deployments/adopt', url), {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      prefer: 'wait=45',
-    },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) {
-    const { code, detail } = (await answer.json()) as Problem;
-    console.error(`${code}: ${detail}`);
-    return 1;
-  }
-  const told = (await answer.json()) as Deployment;
-  console.log(`${told.target}:${told.name} is ${told.status} as deployment ${told.id}.`);
-  if (!told.failure) return 0;
-  console.error(`${told.failure.code}: ${told.failure.detail}`);
-  return 1;
 }

@@ -33,6 +33,10 @@ async function main(args: string[]): Promise<number> {
   const found = find(args);
   if (!found) return help(args);
   const command = await found.load();
+  if (args.includes('--help')) {
+    console.log(`slipway ${command.usage}\n    ${command.summary}`);
+    return 0;
+  }
   try {
     return await command.run(args.slice(found.words));
   } catch (error) {

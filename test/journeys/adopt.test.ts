@@ -208,14 +208,12 @@ t.test('slipway adopt does it from the command line, with the credential by refe
   t.equal(settled.status, 400);
   const { code, out, err } = await slipway([...args, '--secret', `${acr}=acr-admin`], env);
   t.equal(code, 0, err);
-  t.match(out, /^demo:private is Running as deployment [0-9a-f-]{36}\.$/m);
+  t.match(out, /^demo:private {2}Running {2}Healthy\n {2}id {8}[0-9a-f-]{36}$/m);
   const { json } = await ask('GET', '/deployments/demo:private');
   t.match(json, { credentials, spec: { imageRegistryCredentials: credentials } });
-  t.match(await slipway(args, env), { code: 1, err: /^DeploymentExists: / });
+  t.match(await slipway(args, env), { code: 2, err: /^DeploymentExists: / });
   t.match(await slipway(['adopt', '--name', 'private'], env), { code: 2, err: /--target is missing/ });
   t.match(await slipway([...args, '--secret', 'acr-admin'], env), { code: 2, err: /SERVER=REFERENCE/ });
-  t.match(await slipway(args, { SLIPWAY_URL: undefined, SLIPWAY_TOKEN: undefined }), {
-    code: 2,
-    err: /must be set/,
-  });
+  const nowhere = { SLIPWAY_URL: undefined, SLIPWAY_DATA: '/nowhere', XDG_CONFIG_HOME: '/nowhere' };
+  t.match(await slipway(args, nowhere), { code: 2, err: /^SLIPWAY_URL is not set/ });
 });

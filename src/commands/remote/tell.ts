@@ -22,6 +22,7 @@ export function tellProblem(refusal: Refusal, output: 'text' | 'json', env: Env)
       .slice(problem?.errors?.length === 1 ? 1 : 0)
       .map(({ pointer, detail }) => `  ${printable(`${pointer || '/'}: ${detail}`)}`),
     ...(problem?.deployment ? [`  record    ${printable(problem.deployment)}`] : []),
+    ...(problem?.runUrl ? [`  held by   ${printable(problem.runUrl)}`] : []),
     ...(requestId ? [`  request   ${printable(requestId)}`] : []),
   ];
   tellLines(failure?.code ?? code, lines, env);
