@@ -202,6 +202,7 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
     await page.getByRole('link', { name: /orders/ }).waitFor();
     await page.getByRole('link', { name: /billing/ }).waitFor({ state: 'detached' });
     t.match(page.url(), /#\/\?status=Running$/, 'filters are part of the address');
+    t.equal(await page.evaluate('document.activeElement.name'), 'status', 'and keep the focus');
     t.ok((await wide()) <= 360, 'the list');
     const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     t.match(background, /^rgb\((?:\d|[1-3]\d), /, 'dark');

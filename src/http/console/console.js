@@ -96,5 +96,10 @@ function showSignIn(why = '') {
 }
 
 leave.addEventListener('click', () => end(''));
-addEventListener('hashchange', show);
+addEventListener('hashchange', () => {
+  show();
+  scrollTo(0, 0);
+  // Who reads by ear or by keyboard begins at the new page too.
+  if (document.activeElement === document.body) main.focus({ preventScroll: true });
+});
 show();

@@ -92,7 +92,10 @@ export function showDeployment(main, { id, signal, onProblem }) {
       addEvent(events, event);
       if (event.source === 'Slipway') turn();
     },
-  }).catch(error => signal.aborted || onProblem(error));
+  }).catch(error => {
+    state.textContent = error.message;
+    if (error.status === 401) onProblem(error);
+  });
   const ticking = setInterval(() => tick(parts.timeline), 500);
   signal.addEventListener('abort', () => {
     clearInterval(ticking);

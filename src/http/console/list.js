@@ -7,6 +7,9 @@ const statuses = [
 ];
 const everyMs = 3_000;
 
+/** The filter that was just set: it keeps the focus when the list is made anew. */
+let lastFilter = null;
+
 /** The deployments of the caller's teams, newest first, as the filters in the address have them. */
 export function showList(main, { me, query, signal, onProblem }) {
   const filters = new URLSearchParams(query);
@@ -20,6 +23,8 @@ export function showList(main, { me, query, signal, onProblem }) {
     rows,
     element('p', {}, more),
   );
+  if (lastFilter) main.querySelector(`[name="${lastFilter}"]`).focus();
+  lastFilter = null;
 
   let older = [];
   let nextLink = null;
@@ -119,7 +124,10 @@ function filterForm(me, filters) {
     const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
     location.hash = chosen.size > 0 ? `#/?${chosen}` : '#/';
   };
-  form.addEventListener('change', apply);
+  form.addEventListener('change', event => {
+    lastFilter = event.target.name;
+    apply();
+  });
   form.addEventListener('submit', event => {
     event.preventDefault();
     apply();
