@@ -245,6 +245,26 @@ t.test('who cannot be signed in is told what is missing', async t => {
   );
 });
 
+t.test('who is signed in to az is asked for by the audience', async t => {
+  const home = temporaryDirectory(t);
+  const answer = { accessToken: 'from-az', expiresOn: '2099-01-01 00:00:00.000000', expires_on: 4070908800 };
+  const az = join(home, 'az');
+  writeFileSync(az, `#!/bin/sh\necho "$@" >>${home}/asked\necho '${JSON.stringify(answer)}'\n`, {
+    mode: 0o755,
+  });
+  const { url, heard } = await startFake(t, () => [200, { value: [] }]);
+  const { code, out, err } = await slipway(['list'], {
+    ...clean,
+    ...{ SLIPWAY_URL: url, SLIPWAY_TOKEN: undefined, SLIPWAY_AUDIENCE: 'api://slipway' },
+    ...{ PATH: `${home}:${process.env.PATH}`, AZURE_CLIENT_ID: undefined, IDENTITY_ENDPOINT: undefined },
+    ...{ ACTIONS_ID_TOKEN_REQUEST_URL: undefined, MSI_ENDPOINT: undefined },
+  });
+  t.equal(code, 0, err);
+  t.equal(heard[0]?.headers.authorization, 'Bearer from-az');
+  t.match(readFileSync(join(home, 'asked'), 'utf8'), /account get-access-token .*api:\/\/slipway/);
+  t.notMatch(out + err, 'from-az');
+});
+
 t.test('login keeps where and how, and never a token', async t => {
   const me = {
     principal: { issuer: 'i', subject: 's', name: 'ci' },
