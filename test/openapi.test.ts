@@ -68,7 +68,8 @@ t.test('what clients rely on stays, unless the version says otherwise', async t 
   Operation.properties.status.enum.pop();
   DeploymentRequest.properties.containers.maxItems = 1;
   Operation.required = Operation.required.filter((name: string) => name !== 'kind');
-  broken.paths['/deployments'].get.parameters.pop();
+  const { get: list } = broken.paths['/deployments'];
+  list.parameters = list.parameters.filter(({ name }: { name: string }) => name !== 'continuation');
   delete broken.paths['/deployments'].post.responses[202];
   const found = breakingChanges(released, broken);
   for (const change of [

@@ -38,6 +38,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createTracer, type Tracer } from '../telemetry/trace.ts';
 import { requireSignIn } from './access.ts';
 import { registerAdoption } from './adoption.ts';
+import { registerApiVersion } from './api-version.ts';
 import { registerAudit } from './audit.ts';
 import type { Authenticator } from './auth.ts';
 import { registerConsole } from './console.ts';
@@ -113,6 +114,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   registerTelemetry(app, parts.tracer ?? createTracer(), parts.metrics ?? createMetrics());
   registerManners(app, parts.log);
+  registerApiVersion(app);
   registerMethods(app);
   registerProblems(app);
   auditRefusals(app, parts.refusals, parts.policyDigest);

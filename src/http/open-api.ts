@@ -1,4 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { apiVersions } from './api-version.ts';
 import { bodyExamples, examples } from './examples.ts';
 import { problemsOf } from './responses.ts';
 
@@ -32,7 +33,7 @@ const headers: Readonly<Record<string, readonly [type: string, description: stri
   'operation-location': ['string', 'Path of the operation, which any Azure poller can follow'],
   'retry-after': ['integer', 'Seconds'],
   'x-ms-error-code': ['string', 'The `code` of the problem'],
-  allow: ['string', 'The methods that the resource answers'],
+  'api-version': ['string', 'The version that was answered'],
 };
 
 const headersByStatus: Readonly<Record<string, readonly string[]>> = {
@@ -55,7 +56,9 @@ export const describeDocument: NonNullable<FastifyDynamicSwaggerOptions['transfo
     'openapiObject' in given
       ? given.openapiObject
       : (given as Document & { swaggerObject: object }).swaggerObject;
-  for (const { operationId, responses, requestBody } of operationsOf(document)) {
+  for (const operation of operationsOf(document)) {
+    const { operationId, responses, requestBody } = operation;
+    operation.parameters = [...(operation.parameters ?? []), apiVersion];
     for (const [status, answer] of Object.entries(responses)) describeAnswer(status, answer);
     const schema = requestBody?.content['application/json']?.schema;
     if (schema && operationId in bodyExamples) Object.assign(schema, { examples: bodyExamples[operationId] });
@@ -72,7 +75,16 @@ const describedHeaders = () =>
     Object.entries(headers).map(([name, [type, description]]) => [name, { description, schema: { type } }]),
   );
 
+const apiVersion = {
+  in: 'header',
+  name: 'api-version',
+  required: false,
+  description: 'Else the newest; also taken as a query parameter',
+  schema: { type: 'string', enum: [...apiVersions] },
+};
+
 interface Described {
+  parameters?: object[];
   operationId: string;
   responses: Record<string, Answer>;
   requestBody?: { content: Record<string, { schema?: object }> };
@@ -87,6 +99,7 @@ function describeAnswer(status: string, answer: Answer): void {
   if (answer.description === 'Default Response') answer.description = successes[status] ?? 'The answer';
   const names = [
     'x-request-id',
+    'api-version',
     ...(headersByStatus[status] ?? []),
     ...(Number(status) >= 400 ? ['x-ms-error-code'] : []),
   ];

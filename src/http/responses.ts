@@ -95,7 +95,17 @@ const onlyOf: Partial<Record<RequestErrorCode, RegExp>> = {
   NotYet: /\/wait$/,
   OperationFailed: /\/wait$/,
   ContainerGroupNotAdoptable: /\/adopt$/,
+  ContainerNotStarted: /\/logs$/,
+  LogsGone: /\/logs$/,
   MethodNotAllowed: /^$/,
+};
+
+/** What some routes answer beside what all of their kind do. */
+const alsoOf: Partial<Record<RequestErrorCode, RegExp>> = {
+  NotFound: /\/adopt$/,
+  CredentialNotAvailable: /^\/credentials\//,
+  TargetNotAllowed: /^\/options$/,
+  AzureUnavailable: /^\/credentials\/|\/logs$|\/plan$|\/adopt$/,
 };
 
 /** What policy says to a request that is not a change. */
@@ -118,11 +128,11 @@ function codesOf({ url, permission, isChange, hasBody, mayHaveBody, hasParams }:
   return [
     ...always,
     ...(permission === 'public' ? [] : signedIn),
-    ...(hasParams || url.endsWith('/adopt') ? ['NotFound'] : []),
+    ...(hasParams ? ['NotFound'] : []),
     ...(mayHaveBody ? ofBodies : []),
     ...(hasBody ? ofPolicy : []),
     ...(isChange ? ofChanges : []),
     ...(isChange || isWait ? failureCodes : []),
-    ...all.filter(code => onlyOf[code]?.test(url)),
+    ...all.filter(code => onlyOf[code]?.test(url) || alsoOf[code]?.test(url)),
   ];
 }

@@ -138,6 +138,8 @@ function usual(
   name: string,
   schema: Operation['parameters'][number]['schema'],
 ): Arbitrary<unknown> {
+  if (name === 'secretName') return fc.constantFrom('ghcr-pull', 'acr-admin');
+  if (name === 'name' && operationId === 'getLogs') return fc.constant('app');
   if (name === 'number') return fc.constantFrom(1, 1, 2);
   if (name === 'team') return fc.constantFrom('demo', 'demo', 'other');
   if (name === 'timeout') return fc.constantFrom(0, '0', 51, -1);
@@ -287,4 +289,71 @@ t.test(`a client that knows the document alone is answered within it (seed ${see
   t.comment(
     `requests by a client of the document ${each * operations.length}, outside of it ${wrong.length}`,
   );
+});
+
+t.test('every resource has the manners of all', async t => {
+  const fill = (path: string) =>
+    path
+      .replace('/operations/{id}', `/operations/${known.operations[0]}`)
+      .replace('{id}', known.deployments[0] ?? '')
+      .replace('{code}', 'NotFound')
+      .replace('{number}', '1')
+      .replace('{secretName}', 'ghcr-pull')
+      .replace('{name}', 'app');
+  // Beside an id: what those do not answer is taken for one.
+  const own = Object.entries(document.paths).filter(([path]) => !/^\/deployments\/\w+$/.test(path));
+  for (const [path, methods] of own) {
+    const url = fill(path);
+    const allowed = Object.keys(methods).map(method => method.toUpperCase());
+    const other =
+      ['PUT', 'PATCH', 'DELETE', 'POST', 'GET'].find(method => !allowed.includes(method)) ?? 'TRACE';
+    const refused = await ask(other, url);
+    t.match(refused, { status: 405, json: { code: 'MethodNotAllowed', status: 405 } }, `${other} ${path}`);
+    t.same(
+      (refused.headers.get('allow') ?? '').split(', ').filter(method => method !== 'HEAD'),
+      allowed.sort(),
+      `${path} names its methods`,
+    );
+    t.match(refused.headers.get('content-type'), /^application\/problem\+json/, path);
+    for (const method of allowed) {
+      const unknown = await ask(
+        method,
+        `${url}?no-such=1`,
+        method === 'GET' ? {} : { body: {}, headers: { 'if-match': '*' } },
+      );
+      t.match(
+        unknown,
+        { status: 400, json: { code: 'InvalidRequest' } },
+        `${method} ${path} refuses what it does not know`,
+      );
+      if (method === 'GET') t.match(unknown.text, /no-such/, `${path} names it`);
+      for (const answer of [refused, unknown]) {
+        t.match(answer.headers.get('x-request-id'), /^[0-9a-f-]{36}$/);
+        t.equal(answer.headers.get('cache-control'), 'no-store');
+        t.equal(answer.headers.get('x-ms-error-code'), answer.json.code);
+      }
+    }
+    if (!allowed.includes('GET')) continue;
+    const [got, head] = [await ask('GET', url), await ask('HEAD', url)];
+    t.same([head.status, head.text], [got.status, ''], `HEAD ${path} is GET without a body`);
+    const versioned = await ask('GET', `${url}?api-version=2026-11-01`);
+    t.same([versioned.status, versioned.headers.get('api-version')], [got.status, '2026-11-01'], path);
+  }
+  t.match(await ask('GET', '/me?api-version=1999-01-01'), {
+    status: 400,
+    json: { errors: [{ pointer: 'querystring:/api-version' }] },
+  });
+  t.equal((await ask('GET', '/me', { headers: { 'api-version': 'x' } })).status, 400);
+
+  const deployment = `/deployments/${known.deployments[0]}`;
+  const etag = (await ask('GET', deployment)).headers.get('etag') ?? '';
+  for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
+    const same = await ask('GET', deployment, { headers: { 'if-none-match': tag } });
+    t.same([same.status, same.text, same.headers.get('etag')], [304, '', etag], tag);
+  }
+  t.equal((await ask('GET', deployment, { headers: { 'if-none-match': '"x"' } })).status, 200);
+
+  const page = await ask('GET', '/docs/errors/ImageNotFound', { headers: { accept: 'text/html,*/*' } });
+  t.match(page.headers.get('content-type'), /^text\/html/);
+  t.match(page.text, /<h1>ImageNotFound<\/h1>[\s\S]*What to do/);
 });
