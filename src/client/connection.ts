@@ -33,6 +33,7 @@ export interface Asked extends CallOptions {
   body?: unknown;
   /** `application/merge-patch+json` for RFC 7396. */
   contentType?: string;
+  /** JSON where it is missing; else the body is text. */
   accept?: string;
   lastEventId?: string | undefined;
 }
@@ -64,11 +65,19 @@ export function createConnection(options: ConnectionOptions): Connection {
     async send(asked) {
       const answer = await open(asked);
       const text = await answer.text();
-      const isJson = /\bjson\b/.test(answer.headers.get('content-type') ?? '');
-      const body = text === '' ? null : isJson ? JSON.parse(text) : text;
+      const body = text === '' ? null : asked.accept === undefined ? readJson(text, base) : text;
       return { status: answer.status, headers: answer.headers, body };
     },
   };
+}
+
+/** A page to sign in, or of a proxy, is answered with 200 too. */
+function readJson(text: string, base: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new NoAnswer(`${base} answers, but not as Slipway does`);
+  }
 }
 
 /** A token is sent there: not in the clear through a network that others are in. */

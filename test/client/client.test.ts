@@ -108,6 +108,8 @@ t.test('what is no answer of Slipway is told as what it is', async t => {
   const closed = await startServer(t, hangUp);
   await t.rejects(asked(closed.url), NoAnswer);
   const elsewhere = await startServer(t, json(200, {}));
+  const page = await startServer(t, answer => answer.writeHead(200).end('<h1>Sign in</h1>'));
+  await t.rejects(asked(page.url), { name: 'NoAnswer', message: /answers, but not as Slipway does/ });
   const moved = await startServer(t, answer => answer.writeHead(307, { location: elsewhere.url }).end());
   await t.rejects(asked(moved.url), RefusedCall);
   t.equal(elsewhere.heard.length, 0, 'nobody else gets the token');

@@ -1,6 +1,6 @@
 import { UsageError } from '../command.ts';
 import { mentionsSecureParameter, resolveExpressions } from './expressions.ts';
-import { asMembers, isText, type Members, pick } from './members.ts';
+import { asMembers, isEmpty, isText, type Members, pick } from './members.ts';
 
 export interface AzureGroup {
   group: Members;
@@ -20,14 +20,14 @@ export function findGroup(
   name: string | undefined,
 ): AzureGroup {
   const resources = pick(document, 'resources');
-  if (resources === undefined) return { group: alone(document), isSecret: () => false };
+  if (resources === undefined) return { group: asMembers(said(alone(document))), isSecret: () => false };
   const parameters = asMembers(pick(document, 'parameters'));
   const scope = { parameters, variables: asMembers(pick(document, 'variables')), settings };
   // Templates of language version 2.0 name their resources.
   const groups = Object.values(Array.isArray(resources) ? resources : asMembers(resources))
     .map(asMembers)
     .filter(isGroup)
-    .map(each => asMembers(resolveExpressions(each, scope)));
+    .map(each => asMembers(said(resolveExpressions(each, scope))));
   const found = groups.filter(each => name === undefined || pick(each, 'name') === name);
   const [group, second] = found;
   if (group && !second) return { group, isSecret: text => mentionsSecureParameter(text, parameters) };
@@ -37,6 +37,16 @@ export function findGroup(
       ? 'The template has no resource of type Microsoft.ContainerInstance/containerGroups.'
       : `The template has ${groups.length} container groups: say which with --name (${names.join(', ')}).`,
   );
+}
+
+/** `az container export` also writes what is not there: nulls, and empty `additional_properties`. */
+function said(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(said);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).filter(
+    ([name, each]) => each !== null && !(name === 'additional_properties' && isEmpty(each)),
+  );
+  return Object.fromEntries(members.map(([name, each]) => [name, said(each)]));
 }
 
 const isGroup = (resource: Members) => String(pick(resource, 'type')).toLowerCase() === groupType;

@@ -91,7 +91,8 @@ function containerOf(value: unknown, pointer: string, finding: Finding): Members
 
 function variableOf(variable: Members, pointer: string, { secrets, isSecret }: Finding): Members {
   const [name, value] = [String(pick(variable, 'name')), pick(variable, 'value')];
-  const isKept = pick(variable, 'secureValue') !== undefined;
+  // An export has the names of secure variables, and neither value.
+  const isKept = pick(variable, 'secureValue') !== undefined || value === undefined;
   const isPlain = isPlainSecret(name, value) || (isText(value) && isSecret(value));
   if (!isKept && !isPlain)
     return {

@@ -74,7 +74,12 @@ export async function waitFor(
   place: { deployment: string; operation: string },
   timeoutMs: number,
 ): Promise<number> {
-  const operation = await reach(session, place, timeoutMs);
+  const leave = () => {
+    console.error(`\nIt goes on without you: slipway wait ${place.deployment}`);
+    process.exit(130);
+  };
+  process.once('SIGINT', leave);
+  const operation = await reach(session, place, timeoutMs).finally(() => process.off('SIGINT', leave));
   const { body: deployment } = await session.client.getDeployment({ id: place.deployment });
   if (!deployment) throw new Error('Slipway answered without the deployment');
   if (session.output === 'json') console.log(JSON.stringify({ operation, deployment }, null, 2));
