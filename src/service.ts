@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { createBlobReader } from './azure/blob.ts';
+import { cacheVault } from './azure/cached-vault.ts';
 import { createContainerGroups } from './azure/container-groups.ts';
 import { createAzureCredential } from './azure/credential.ts';
 import { createGroupDocuments } from './azure/group-documents.ts';
@@ -9,6 +10,7 @@ import { createRegistryToken } from './azure/registry-token.ts';
 import { createRoles } from './azure/roles.ts';
 import { createTransport } from './azure/transport.ts';
 import { createVault } from './azure/vault.ts';
+import { createCircuits, dependencyOf } from './circuits.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createAdoption } from './deployments/adopt.ts';
@@ -84,10 +86,11 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const dispatcher = createDispatcher({ table: config.hosts, ...(config.ca ? { ca: config.ca } : {}) });
   parts.defer(() => dispatcher.destroy());
 
+  const circuits = createCircuits(clock);
   let live: LivePolicy | null = null;
   let pacing: Pacing | null = null;
   const transport = createTransport({
-    dispatcher: telemetry.watch(dispatcher, azureServiceOf),
+    dispatcher: circuits.guard(telemetry.watch(dispatcher, azureServiceOf), dependencyOf),
     vaults: () => Object.values(live?.current().policy.vaults ?? {}).map(({ url }) => url),
     blob: config.policy.startsWith('https:') ? config.policy : null,
     onArmAnswer: answer => pacing?.observe(answer),
@@ -105,15 +108,23 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => outside.destroy());
   const memory = createRegistryMemory(clock);
   parts.defer(() => memory.close());
+  const vault = cacheVault(createVault({ credential, transport }), {
+    clock,
+    onLookup: hit => metrics.lookedUp('secrets', hit),
+  });
+  parts.defer(() => vault.close());
   const azure = {
-    vault: createVault({ credential, transport }),
+    vault,
     containerGroups: createContainerGroups({ credential, transport }),
     groupLists: createGroupLists({ credential, transport }),
     documents: createGroupDocuments({ credential, transport }),
     roles: createRoles({ credential, transport }),
     acrToken: createRegistryToken(credential),
     registry: createRegistryClient({
-      dispatcher: telemetry.watch(outside, () => 'registry'),
+      dispatcher: circuits.guard(
+        telemetry.watch(outside, () => 'registry'),
+        dependencyOf,
+      ),
       memory,
       tokenHostOf: host => (live ? tokenHostFor(live.current().policy, host) : undefined),
     }),

@@ -19,6 +19,7 @@ const floors: Record<string, number> = {
 const ground = [
   'addresses',
   'arm-id',
+  'circuits',
   'clock',
   'config',
   'errors',

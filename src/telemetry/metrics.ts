@@ -41,7 +41,7 @@ export interface Metrics {
   moved(move: Moved): void;
   /** One run of a stage: what it did is one of a few words. */
   ran(stage: string, outcome: 'moved' | 'stays' | 'waits' | 'failed' | 'lost', seconds: number): void;
-  lookedUp(cache: 'callerTokens' | 'azureTokens', hit: boolean): void;
+  lookedUp(cache: 'callerTokens' | 'azureTokens' | 'secrets', hit: boolean): void;
   /** A figure that is read when it is asked for; where it cannot be read it is left out. */
   read(figure: Figure, look: () => Sample[] | Promise<Sample[]>): void;
   /** Those of Node: memory, event loop, garbage. */
