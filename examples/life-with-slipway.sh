@@ -20,5 +20,6 @@ $slipway images "$target:$name" "app=$missing" --wait || status=$?
 [ "$status" = 1 ] || { echo "$missing should not be there" >&2; exit 1; }
 
 $slipway rollback "$target:$name" --revision 1 --wait
+$slipway revisions "$target:$name"
 $slipway logs "$target:$name"
 $slipway delete "$target:$name" --wait

@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   images: async () => (await import('./remote/images.ts')).images,
   get: async () => (await import('./remote/look.ts')).get,
   list: async () => (await import('./remote/look.ts')).list,
+  revisions: async () => (await import('./remote/look.ts')).revisions,
   wait: async () => (await import('./remote/look.ts')).wait,
   events: async () => (await import('./remote/streams.ts')).events,
   logs: async () => (await import('./remote/streams.ts')).logs,

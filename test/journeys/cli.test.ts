@@ -76,6 +76,10 @@ t.test('a service lives by the command line', async t => {
   t.equal(code, 0, out + err);
   t.match(out, /^Possible: create\./);
   t.match(out, /^demo:life-with-slipway {2}Running {2}Healthy$[\s\S]*^ {2}revision {2}2 \(live\)$/m);
+  t.match(
+    out,
+    /^4 +Rollback +Succeeded .*\n3 +Update +Failed .*\n2 +Update +Succeeded .*\n1 +Create +Succeeded /m,
+  );
   t.match(out, /^app: started$/m, 'its log');
   t.match(err, /^ImageNotFound: myregistry\.azurecr\.io has no web-app:not-there\./m);
   t.match(err, /^\d\d:\d\d:\d\d {2}Every container runs$/m, 'progress');

@@ -86,14 +86,35 @@ function table(deployments: Deployment[]): string {
     updatedAt.slice(0, 19),
     printable(images.map(({ requested }) => requested).join(' ')),
   ]);
-  const all = [['DEPLOYMENT', 'STATUS', 'HEALTH', 'REVISION', 'UPDATED', 'IMAGES'], ...rows];
-  const widths = (all[0] ?? []).map((_, at) => Math.max(...all.map(row => row[at]?.length ?? 0)));
-  return all
-    .map(row =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return inColumns([['DEPLOYMENT', 'STATUS', 'HEALTH', 'REVISION', 'UPDATED', 'IMAGES'], ...rows]);
+}
+
+export const revisions: Command = {
+  usage: `revisions DEPLOYMENT ${commonUsage}`,
+  summary: 'Who made which revision, of what, and what it came to; newest first',
+
+  async run(args) {
+    const { values, positionals } = parseArgs({ args, options: commonOptions, allowPositionals: true });
+    const id = onePositional(positionals, 'DEPLOYMENT');
+    return inSession(values, async ({ client, output }) => {
+      const found = await Array.fromAsync(client.each('listRevisions', { id }));
+      const rows = found.map(({ number, kind, outcome, createdAt, createdBy, images }) => [
+        String(number),
+        kind,
+        outcome ?? 'under way',
+        createdAt.slice(0, 19),
+        printable(createdBy.name ?? createdBy.client ?? createdBy.subject),
+        printable(images.map(({ requested }) => requested).join(' ')),
+      ]);
+      const heads = ['REVISION', 'KIND', 'OUTCOME', 'MADE', 'BY', 'IMAGES'];
+      console.log(output === 'json' ? JSON.stringify(found, null, 2) : inColumns([heads, ...rows]));
+      return exits.reached;
+    });
+  },
+};
+
+function inColumns(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map(row => row[at]?.length ?? 0)));
+  const line = (row: string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
+  return rows.map(row => line(row).trimEnd()).join('\n');
 }
