@@ -103,11 +103,11 @@ function refusalOf(row: DeploymentRow, change: ChangeAcceptance): ChangeAccepted
 
 const beforeArm: readonly Status[] = ['Accepted', 'Resolving', 'Submitting'];
 
-/** The first revision until it runs, a later one until Azure may serve it. */
-function isCancelable({ intent, revision, liveRevision, status }: DeploymentRow): boolean {
-  if (!isRevising(intent.kind) || intent.undoing || status === 'Adopting') return false;
-  const serves = liveRevision !== null && liveRevision !== revision;
-  return intent.kind === 'Create' || (serves && beforeArm.includes(status));
+/** A change before which nothing was live, until it is at its end; any other until Azure may serve it. */
+function isCancelable({ intent, liveRevision, status }: DeploymentRow): boolean {
+  const { kind, previous = null, undoing } = intent;
+  if (!isRevising(kind) || kind === 'Adopt' || undoing) return false;
+  return previous === null || (liveRevision === previous && beforeArm.includes(status));
 }
 
 /** What takes a group away, or brings it to rest, need not wait for the end of a job that runs. */

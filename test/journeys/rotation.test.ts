@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
 import { eventually, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess } from '../support/service.ts';
+import { storedValue, storeVersion } from '../support/stored-secrets.ts';
 
 const world = await startDemoWorld(t);
 const env = { ...world.env, ...(await testDatabaseUrl(t)) };
@@ -15,29 +14,8 @@ const acr = 'myregistry.azurecr.io';
 const wait = { prefer: 'wait=48' };
 const secret = '/credentials/acr-admin';
 
-/** What the embedded vault holds, from the disk of the embedded Azure. */
-function storedValue(name: string): string {
-  const directory = join(world.data, 'azure');
-  for (const file of readdirSync(directory).filter(each => /^world.*\.json$/.test(each))) {
-    const found = new RegExp(`"${name}":\\{"name":"${name}","versions":(\\[.*?\\}\\])`).exec(
-      readFileSync(join(directory, file), 'utf8'),
-    )?.[1];
-    if (found) return JSON.parse(found)[0].value;
-  }
-  throw new Error(`the vault has no '${name}'`);
-}
-
 const store = (value: string, username: string) =>
-  world.control('POST', 'world', {
-    secrets: [
-      {
-        vault: 'demo-vault',
-        name: 'acr-admin',
-        value,
-        tags: { 'slipway-registry': acr, 'slipway-username': username },
-      },
-    ],
-  });
+  storeVersion(world, 'acr-admin', { value, registry: acr, username });
 
 const putsOf = async () =>
   (await world.journal()).filter(({ method, path }) => method === 'PUT' && path.includes('/containerGroups/'))
@@ -53,8 +31,8 @@ interface Version {
 const versions = async (): Promise<Version[]> => (await ask('GET', `${secret}/usages`)).json.versions;
 
 const names = Array.from({ length: 10 }, (_, index) => `group-${index}`);
-const admin = storedValue('acr-admin');
-const token = storedValue('acr-token');
+const admin = storedValue(world, 'acr-admin');
+const token = storedValue(world, 'acr-token');
 
 t.test('one secret is rotated under ten groups: all of them, or none', async t => {
   // The registry's token may pull all but this one.

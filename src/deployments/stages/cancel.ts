@@ -9,8 +9,10 @@ import { placeOf, type Stage } from './stage.ts';
  * of a later one what was live stays, and where Azure has it already it runs to its end.
  */
 export const cancel: Stage = async (row, { containerGroups, clock }, signal) => {
-  const { cancels, previous = null } = row.intent;
+  const { cancels } = row.intent;
   if (!cancels) throw new Error(`deployment ${row.id} has nothing to cancel`);
+  // Not what was live when it was canceled, which may be of the change itself.
+  const { previous = null } = cancels.intent;
   const now = clock.now();
   const group = await containerGroups.get(placeOf(row), signal);
   const live = liveIn(group, row);
