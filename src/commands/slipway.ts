@@ -75,6 +75,9 @@ function isParseError(error: unknown): error is Error {
   );
 }
 
+// Who reads no more, as `head`, has what he wanted.
+process.stdout.on('error', error => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

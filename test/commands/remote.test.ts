@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -348,6 +349,32 @@ source: { revision: mine }
       'DELETE /deployments/demo:web?onBusy=supersede',
     ],
   );
+});
+
+t.test('a log is followed for as long as somebody reads', async t => {
+  const server = createServer((_asked, answer) => {
+    answer.writeHead(200, { 'content-type': 'text/event-stream' });
+    const writing = setInterval(() => answer.write('data: {"line":"at work"}\n\n'), 10);
+    answer.on('close', () => clearInterval(writing));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const env = {
+    ...process.env,
+    ...clean,
+    SLIPWAY_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  };
+  const child = spawn(process.execPath, ['bin/slipway.js', 'logs', 'demo:web', 'app', '-f'], { env });
+  t.teardown(() => child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  const [chunk] = await once(child.stdout, 'data');
+  t.match(String(chunk), /^at work\n/);
+  child.stdout.destroy();
+  t.same(await exited, [0, null], 'who reads no more has what he wanted');
 });
 
 t.test('a terminal has one line that renews itself, anything else has plain lines', async t => {
