@@ -1,0 +1,69 @@
+import { createOwnedDatabase } from '../test/support/database.ts';
+import { type DemoWorld, startDemoWorld } from '../test/support/demo-world.ts';
+import { type Answer, createCaller, type Started, startProcess } from '../test/support/service.ts';
+import type { Scope } from './scope.ts';
+
+/** Read as the service reads it: where it is set the proof runs on PostgreSQL with three replicas, else embedded. */
+const server = process.env.DATABASE_URL;
+
+export const store = server ? { name: 'PostgreSQL', replicas: 3 } : { name: 'PGlite', replicas: 1 };
+
+export type Ask = (
+  method: string,
+  path: string,
+  more?: { body?: unknown; headers?: Record<string, string> },
+) => Promise<Answer>;
+
+/** The service as it is run: processes of their own over one store, and the embedded Azure in another. */
+export interface Fleet {
+  world: DemoWorld;
+  databaseUrl: string | undefined;
+  members: Started[];
+  /** Asks the members in turn. */
+  ask: Ask;
+  /** All at once where no number is given; resolves when they are gone. */
+  kill(signal: NodeJS.Signals, member?: number): Promise<void>;
+  /** Starts whatever was ended. */
+  start(): Promise<void>;
+}
+
+export async function startFleet(scope: Scope, more: Record<string, string> = {}): Promise<Fleet> {
+  // What is said here is not searched for secrets: the tests do that.
+  const world = await startDemoWorld(scope, { search: false });
+  const databaseUrl = server ? await createOwnedDatabase(scope, server) : undefined;
+  const env = { ...world.env, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn', ...more };
+  const token = await world.token();
+  const members: Started[] = [];
+  const callers: Ask[] = [];
+  const gone = new Set(Array.from({ length: store.replicas }, (_, member) => member));
+  let turn = 0;
+  const fleet: Fleet = {
+    world,
+    databaseUrl,
+    members,
+    async ask(...asked) {
+      turn += 1;
+      const alive = callers.filter((_, member) => !gone.has(member));
+      const ask = alive[turn % alive.length];
+      if (!ask) throw new Error('no replica runs');
+      return await ask(...asked);
+    },
+    async kill(signal, member) {
+      const chosen = [...members.keys()].filter(each => member === undefined || each === member);
+      for (const each of chosen) gone.add(each);
+      await Promise.all(chosen.map(each => members[each]?.stop(signal)));
+    },
+    async start() {
+      await Promise.all(
+        [...gone].map(async member => {
+          const started = await startProcess(scope, ['src/main.ts'], env);
+          members[member] = started;
+          callers[member] = createCaller(started.url, token, []);
+          gone.delete(member);
+        }),
+      );
+    },
+  };
+  await fleet.start();
+  return fleet;
+}

@@ -1,0 +1,53 @@
+import { proveKills } from './kills.ts';
+import { proveOneDirectory } from './one-directory.ts';
+import { type Row, tell } from './row.ts';
+import { proveStops } from './stops.ts';
+import { proveStorm } from './storm.ts';
+
+interface Options {
+  full: boolean;
+}
+
+/** By the word that picks them: `npm run proof -- kills`. */
+const parts: Record<string, (options: Options) => Promise<Row[]>> = {
+  kills: proveKills,
+  storm: proveStorm,
+  stops: proveStops,
+  directory: proveOneDirectory,
+};
+
+/** Proves, and prints the rows: as a table, or with `--json` as JSON. Fails where a point failed or was not reached. */
+async function main(args: string[]): Promise<void> {
+  const picked = args.filter(arg => !arg.startsWith('--'));
+  const unknown = picked.find(name => !Object.hasOwn(parts, name));
+  if (unknown) throw new Error(`there is no '${unknown}': there are ${Object.keys(parts).join(', ')}`);
+  const rows: Row[] = [];
+  for (const [name, prove] of Object.entries(parts)) {
+    if (picked.length > 0 && !picked.includes(name)) continue;
+    const begun = performance.now();
+    rows.push(...(await prove({ full: args.includes('--full') })));
+    tell(`${name}: ${Math.round((performance.now() - begun) / 1_000)} s`);
+  }
+  console.log(args.includes('--json') ? JSON.stringify(rows, null, 2) : tableOf(rows));
+  if (rows.some(({ met }) => !met)) process.exitCode = 1;
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const cells = [
+    ['figure', 'planned', 'executed', 'failed', 'met'],
+    ...rows.map(({ figure, planned, executed, failed, met }) =>
+      [figure, planned, executed, failed, met ? 'yes' : 'NO'].map(String),
+    ),
+  ];
+  const widths = [0, 1, 2, 3, 4].map(column => Math.max(...cells.map(row => row[column]?.length ?? 0)));
+  return cells
+    .map(row =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+await main(process.argv.slice(2));
