@@ -31,6 +31,7 @@ import { createVerbs } from './deployments/verbs.ts';
 import { createDispatcher } from './hosts.ts';
 import { createApp } from './http/app.ts';
 import { type Authenticator, createAuthenticator } from './http/auth.ts';
+import { createLine, type Line } from './http/overload.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { createRefusals } from './http/refusals.ts';
 import { createLog, type Log } from './log.ts';
@@ -43,7 +44,7 @@ import { createRegistryMemory } from './registry/memory.ts';
 import { createAuditStore } from './store/audit.ts';
 import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
-import { createDeploymentStore } from './store/deployments.ts';
+import { createDeploymentStore, type DeploymentStore } from './store/deployments.ts';
 import { createHealthStore } from './store/health.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPacingStore } from './store/pacing.ts';
@@ -157,7 +158,8 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => following.close());
   const policy = following.current;
   const tenantId = config.azure.tenantId ?? '';
-  const store = createDeploymentStore(database, jobs);
+  const line = createLine(clock);
+  const store = inLine(createDeploymentStore(database, jobs), line);
   const rotations = createRotationStore(database, jobs);
   const savedLogs = createSavedLogs(database);
   const watch = await store.watch();
@@ -237,6 +239,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       },
       policyDigest: () => policy().digest,
       publicUrl: config.publicUrl,
+      line,
       tracer,
       metrics,
     });
@@ -262,4 +265,13 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 
   const running = parts.move();
   return { url, metricsUrl, reload: following.reload, close: () => running.disposeAsync() };
+}
+
+/** Changes are recorded in their turn. */
+function inLine(store: DeploymentStore, line: Line): DeploymentStore {
+  return {
+    ...store,
+    accept: acceptance => line.run(() => store.accept(acceptance)),
+    acceptChange: change => line.run(() => store.acceptChange(change)),
+  };
 }

@@ -13,8 +13,7 @@ interface Kept<T> {
 }
 
 export interface CachedVault extends Vault, VaultListing {
-  /** A registry refused what the secret holds: it is read anew. */
-  forget(vaultUrl: string, name: string): void;
+  /** No value is kept any longer. */
   close(): void;
 }
 
@@ -48,10 +47,7 @@ export function cacheVault(
       // Whoever gets it disposes of his own.
       return new Secret(kept.reveal());
     },
-    forget(vaultUrl, name) {
-      for (const cache of [lists, values]) cache.forget(keyOf(vaultUrl, name));
-    },
-    close: () => values.forget(''),
+    close: () => values.clear(),
   };
 }
 
@@ -93,10 +89,8 @@ function createCache<T>(now: () => number, dispose: (value: T) => void) {
       reading.set(key, present);
       return present;
     },
-    /** Everything whose key begins so. */
-    forget(prefix: string) {
-      for (const key of [...kept.keys()])
-        if (key === prefix || key.startsWith(prefix && `${prefix} `)) drop(key);
+    clear() {
+      for (const key of [...kept.keys()]) drop(key);
     },
   };
 }

@@ -52,6 +52,7 @@ import { mostFollowedLogs, registerLogs } from './logs.ts';
 import { registerMethods } from './methods.ts';
 import { registerOperations } from './operations.ts';
 import { registerOptions } from './options.ts';
+import { type Line, shedChanges } from './overload.ts';
 import { registerPlan } from './plan.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
 import type { RateLimits } from './rate-limit.ts';
@@ -81,6 +82,8 @@ export interface AppParts {
   audit: Pick<AuditStore, 'list'>;
   refusals: Refusals;
   readiness: Readiness;
+  /** Where changes wait to be recorded. */
+  line?: Pick<Line, 'isTooLong'>;
   policyDigest(): string;
   publicUrl: string | null;
   tracer?: Tracer;
@@ -117,6 +120,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   registerApiVersion(app);
   registerMethods(app);
   registerProblems(app);
+  if (parts.line) shedChanges(app, parts.line);
   auditRefusals(app, parts.refusals, parts.policyDigest);
   acceptJsonOnly(app);
   for (const schema of [

@@ -8,6 +8,7 @@ import {
 } from '../errors.ts';
 import type { Problem } from '../schemas/problem.ts';
 import { scrub } from '../secret.ts';
+import { isStoreOutage } from '../store/outage.ts';
 
 /** Every error leaves by this door: ours by their table, Fastify's translated, anything else without its cause. */
 export function registerProblems(app: FastifyInstance): void {
@@ -17,6 +18,7 @@ export function registerProblems(app: FastifyInstance): void {
 
 export function meetError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = error instanceof RequestError ? error : translate(error);
+  if (known?.code === 'StoreUnavailable') request.log.warn({ err: error }, 'the store does not answer');
   if (!known) request.log.error({ err: error }, 'request failed');
   return sendProblem(request, reply, known ?? unknownError(request.id));
 }
@@ -83,6 +85,10 @@ const fastifyErrors: Record<string, [RequestErrorCode, string]> = {
 };
 
 function translate(error: FastifyError): RequestError | null {
+  if (isStoreOutage(error))
+    return createError('StoreUnavailable', 'The store does not answer; try again.', {
+      headers: { 'retry-after': '5' },
+    });
   const [code, detail] = fastifyErrors[error.code] ?? [];
   if (code && detail) return createError(code, detail);
   // Fastify's own client errors (malformed JSON has no code of its own) keep their status, not their text.

@@ -72,7 +72,7 @@ t.test('a value is kept for five minutes, which versions there are is asked each
   t.same(reads, { values: 1, lists: 3 });
   pass(5 * 60_000);
   t.equal((await cached.value(url, 'ACR-Admin', version)).reveal(), 'hunter2');
-  cached.forget(url, 'acr-admin');
+  cached.close();
   t.equal((await cached.value(url, 'acr-admin', version)).reveal(), 'hunter3');
 });
 
