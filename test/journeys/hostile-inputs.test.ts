@@ -86,7 +86,7 @@ const policy = {
   ],
 };
 
-const world = await startDemoWorld(t);
+const world = await startDemoWorld(t, { strangers: ['foreign.example'] });
 const directory = temporaryDirectory(t);
 const policyFile = join(directory, 'policy.json');
 writeFileSync(policyFile, JSON.stringify(policy));
