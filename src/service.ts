@@ -109,7 +109,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   parts.defer(() => outside.destroy());
   const memory = createRegistryMemory(clock);
   parts.defer(() => memory.close());
-  const vault = cacheVault(createVault({ credential, transport }), {
+  // For who must know how it is now: nothing is answered from memory.
+  const directVault = createVault({ credential, transport });
+  const vault = cacheVault(directVault, {
     clock,
     onLookup: hit => metrics.lookedUp('secrets', hit),
   });
@@ -211,7 +213,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     const refusals = createRefusals({ audit, clock, log });
     parts.defer(() => refusals.close());
     const revising = createRevising({ store, policy, clock });
-    const guardRestart = createRestartGuard({ vault: azure.vault, store, policy });
+    const guardRestart = createRestartGuard({ vault: directVault, store, policy });
     const app = await createApp({
       log,
       authenticator,
@@ -223,12 +225,12 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       logs: createLogs({ ...azure, store, savedLogs, clock }),
       deployments: createDeployments({ store, watch, policy, clock, revising }),
       revising,
-      rotations: createRotations({ rotations, vault: azure.vault, policy, clock }),
-      plan: createPlanning({ ...azure, store, policy, clock, tenantId }),
+      rotations: createRotations({ rotations, vault: directVault, policy, clock }),
+      plan: createPlanning({ ...azure, vault: directVault, store, policy, clock, tenantId }),
       verbs: createVerbs({ store, policy, clock, guardRestart }),
       optionsOf: createOptions({ used: store.used, policy, clock }),
       listCredentials: createCredentialList({ vault: azure.vault, policy, clock }),
-      testCredential: createCredentialTest({ ...azure, policy, clock, tenantId }),
+      testCredential: createCredentialTest({ ...azure, vault: directVault, policy, clock, tenantId }),
       readiness: {
         checks: async () => ({
           store: await database.ready(),
@@ -243,7 +245,12 @@ export async function startService(config: Config, overrides: Overrides = {}): P
       tracer,
       metrics,
     });
-    parts.defer(() => app.close());
+    // Whoever waits for a change is answered as it is: he would hold the stop up.
+    parts.defer(async () => {
+      const closing = app.close();
+      await watch.close();
+      await closing;
+    });
     await app.listen({ host: config.host, port: config.port });
     const { port } = app.server.address() as AddressInfo;
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;

@@ -109,7 +109,14 @@ t.test('a kill -9 during a rollback: the revision that is wanted, once', async t
 
 t.test('a kill -9 while a failed change is undone: back on what ran, and Failed', async t => {
   const { world, id, ask, killAndRestart } = await begin(t, { onFailure: 'rollback' });
-  const body = { app: 'myregistry.azurecr.io/job:crash' };
+  const body = { app: 'myregistry.azurecr.io/web-app:1.4.2' };
+  await world.control('POST', 'lives', {
+    group: 'killed',
+    steps: [
+      { afterMs: 0, provisioningState: 'Pending', state: 'Pending' },
+      { afterMs: 200, provisioningState: 'Failed', state: 'Failed' },
+    ],
+  });
   const { json } = await ask('POST', `/deployments/${id}/images`, { body, headers: later });
   await eventually(
     'the undoing',
@@ -120,7 +127,7 @@ t.test('a kill -9 while a failed change is undone: back on what ran, and Failed'
   t.match(await settled(ask, id), { status: 'Running', revision: 3, liveRevision: 3 });
   t.match((await ask('GET', `/operations/${json.operation}`)).json, {
     status: 'Failed',
-    failure: { code: 'ContainerCrashed' },
+    failure: { stage: 'Provisioning' },
   });
   t.same(await groupsOf(world), [['killed', '3']]);
 });
