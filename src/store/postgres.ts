@@ -21,8 +21,10 @@ export async function openPostgres(url: string, log: Log): Promise<Backend> {
     idle_in_transaction_session_timeout: idleInTransactionMs,
     types: { getTypeParser },
   });
-  // An idle connection whose server goes away would end the process otherwise (measured).
-  pool.on('error', err => log.warn({ err }, 'a database connection was lost'));
+  // A connection whose server goes away would end the process otherwise, idle or between two statements (measured).
+  const lost = (err: Error) => log.warn({ err }, 'a database connection was lost');
+  pool.on('error', lost);
+  pool.on('connect', client => client.on('error', lost));
   try {
     await checkServer(pool, url);
   } catch (error) {
