@@ -5,6 +5,7 @@ import { startJobs } from '../../src/store/jobs.ts';
 import { contractServer, type Kind, testDatabase } from '../support/database.ts';
 import { acceptance, loaded, openTestStore, work } from '../support/store.ts';
 import { accepting } from './contract/accepting.ts';
+import { changing } from './contract/changing.ts';
 import { claiming } from './contract/claiming.ts';
 import { reading } from './contract/reading.ts';
 import { settling } from './contract/settling.ts';
@@ -13,7 +14,7 @@ import { telling } from './contract/telling.ts';
 import { waiting } from './contract/waiting.ts';
 
 /** What the store promises, whichever database is below it. */
-const suites = { accepting, settling, claiming, reading, spending, telling, waiting };
+const suites = { accepting, changing, settling, claiming, reading, spending, telling, waiting };
 
 const notRun: Record<Kind, string | false> = {
   embedded: false,
