@@ -160,10 +160,18 @@ async function run(
 }
 
 /** Nothing went wrong: its retries stay as they are, and no deadline ends it meanwhile. */
-function waitForTurn(row: DeploymentRow, { reason, until }: Paced, { clock }: AdvanceParts): Move {
+function waitForTurn(row: DeploymentRow, paced: Paced, { clock }: AdvanceParts): Move {
+  const { reason, until, cause } = paced;
   const now = clock.now();
-  const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
-  const waitingFor = { reason, since, until: until.toISOString() };
+  const before = row.waitingFor?.reason === reason ? row.waitingFor : null;
+  // What Azure said of it is shown, as of everything that is tried again.
+  const met = explainThrown(row, cause) ?? before?.failure;
+  const waitingFor = {
+    reason,
+    since: before?.since ?? now.toISOString(),
+    until: until.toISOString(),
+    ...(met ? { failure: met } : {}),
+  };
   return { ...stay(row.status, Math.max(0, until.getTime() - now.getTime()), { waitingFor }), place: true };
 }
 

@@ -19,8 +19,9 @@ export class Paced extends Error {
   override readonly name = 'Paced';
   readonly reason: PaceReason;
   readonly until: Date;
-  constructor(reason: PaceReason, until: Date) {
-    super(`${reason} until ${until.toISOString()}`);
+  /** `cause`: what Azure answered, where it was asked. */
+  constructor(reason: PaceReason, until: Date, cause?: AzureError) {
+    super(`${reason} until ${until.toISOString()}`, { cause });
     this.reason = reason;
     this.until = until;
   }
@@ -132,15 +133,15 @@ export function createPacing({ store, clock }: PacingParts): Pacing {
     bucket: Bucket,
     call: Call,
     answer: ArmAnswer | undefined,
-    { retryAfterMs }: AzureError,
+    refusal: AzureError,
   ): Promise<Paced> {
     const now = clock.now();
-    const until = later(now, retryAfterMs ?? pauseWithoutWordMs);
+    const until = later(now, refusal.retryAfterMs ?? pauseWithoutWordMs);
     const byGroups = answer?.leftOfGroups.some(each => each !== null) ?? false;
     await store.block(ask.counted, until, now);
     if (!byGroups) await store.learnBucket(bucket, 0, until);
     const place = await store.reserve({ ...ask, now });
-    return new Paced(byGroups ? limitOf[call] : 'ArmThrottled', place.go ? until : place.at);
+    return new Paced(byGroups ? limitOf[call] : 'ArmThrottled', place.go ? until : place.at, refusal);
   }
 }
 

@@ -1,8 +1,16 @@
 import t from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
-import { startDemoWorld } from '../support/demo-world.ts';
+import { eventually, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, startProcess } from '../support/service.ts';
-import { credentialsOf, furnish, imageOf, type Vector, vectors } from './pull-failures-world.ts';
+import {
+  credentialsOf,
+  furnish,
+  imageOf,
+  locations,
+  throttledLocation,
+  type Vector,
+  vectors,
+} from './pull-failures-world.ts';
 
 const world = await startDemoWorld(t);
 const { policyFile, hosts } = await furnish(world, vectors);
@@ -39,6 +47,7 @@ async function deploy(
   const { json } = await ask('POST', '/deployments', {
     body: {
       name,
+      location: locations[deployments % locations.length],
       containers: [{ name: 'app', image }],
       imageRegistryCredentials: credentialsOf(vector),
       imagePinning: 'tag',
@@ -184,11 +193,15 @@ async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Pr
   await Promise.all(Array.from({ length: 12 }, work));
 }
 
+const isThrottled = ({ status, where }: Vector) => status === 429 && where === 'arm-error';
+
 t.test('the recorded failures are explained by the running service, whichever way they come', async t => {
   const wrong = new Map<string, string[]>();
-  const cells = vectors.flatMap((vector, index) =>
-    some(waysOf(vector), index).map(([way, arrange]) => ({ vector, way, arrange })),
-  );
+  const cells = vectors
+    .filter(vector => !isThrottled(vector))
+    .flatMap((vector, index) =>
+      some(waysOf(vector), index).map(([way, arrange]) => ({ vector, way, arrange })),
+    );
   await each(cells, async ({ vector, way, arrange }) => {
     const fault = judge(vector, await deploy(vector, arrange));
     if (fault !== null) wrong.set(vector.id, [...(wrong.get(vector.id) ?? []), `${way}: ${fault}`]);
@@ -214,6 +227,41 @@ t.test('what registries answer is explained by the running service', async t => 
     if (t.same(faults, [], vector.id)) right += 1;
   }
   t.comment(`pull failures of registries ${right}/${answers.length}`);
+});
+
+t.test('who is throttled waits, and the record says for what', async t => {
+  for (const vector of vectors.filter(isThrottled)) {
+    const { image } = imageOf(vector);
+    deployments += 1;
+    const name = `g-${deployments}`;
+    const [[, arrange] = []] = armWays(vector);
+    await arrange?.(name, image);
+    const { json } = await ask('POST', '/deployments', {
+      body: {
+        name,
+        location: throttledLocation,
+        containers: [{ name: 'app', image }],
+        imageRegistryCredentials: credentialsOf(vector),
+        imagePinning: 'tag',
+      },
+      headers: { prefer: 'respond-async' },
+    });
+    const found = await eventually(
+      `${vector.id} to be told`,
+      async () => {
+        const { json: deployment } = await ask('GET', `/deployments/${json.id}`);
+        return deployment.failure ? deployment : null;
+      },
+      60_000,
+    );
+    t.equal(judge(vector, found.failure), null, vector.id);
+    t.match(found, {
+      status: 'Submitting',
+      settled: false,
+      waitingFor: { reason: 'ArmThrottled', until: String },
+    });
+    await world.control('DELETE', 'faults');
+  }
 });
 
 function registryWays(vector: Vector): Way[] {
