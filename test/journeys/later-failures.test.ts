@@ -146,7 +146,12 @@ t.test('an outage of the vault or of ARM delays a deployment, and says so', asyn
     host: 'demo-vault.vault.azure.net',
     response: { status: 503, body: 'no' },
   });
-  const accepted = await ask('POST', '/deployments', { body: requestFor('vault-out') });
+  // A secret that was not read before: what was read of late is good for a while.
+  const unread = {
+    containers: [{ name: 'app', image: 'registry.mycompany.com/team/my-app:v2.0' }],
+    imageRegistryCredentials: [{ server: 'registry.mycompany.com', secretName: 'company-registry' }],
+  };
+  const accepted = await ask('POST', '/deployments', { body: requestFor('vault-out', unread) });
   t.equal(accepted.status, 202);
   t.match(accepted.json, { status: 'Resolving', waitingFor: { reason: 'VaultOutage' } });
   await world.control('DELETE', 'faults');
