@@ -1,8 +1,10 @@
+import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
 import { proveOneDirectory } from './one-directory.ts';
 import { type Row, tell } from './row.ts';
 import { proveStops } from './stops.ts';
 import { proveStorm } from './storm.ts';
+import { proveVaultReads } from './vault-reads.ts';
 
 interface Options {
   full: boolean;
@@ -12,8 +14,10 @@ interface Options {
 const parts: Record<string, (options: Options) => Promise<Row[]>> = {
   kills: proveKills,
   storm: proveStorm,
+  faults: proveFaults,
   stops: proveStops,
   directory: proveOneDirectory,
+  vault: proveVaultReads,
 };
 
 /** Proves, and prints the rows: as a table, or with `--json` as JSON. Fails where a point failed or was not reached. */

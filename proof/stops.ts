@@ -31,7 +31,9 @@ export async function proveStops({ full }: { full: boolean }): Promise<Row[]> {
 async function stopOnce(fleet: Fleet, accepted: Accepted, n: number): Promise<string[]> {
   const faults: string[] = [];
   const load = startLoad(fleet, accepted, `stop-${n}`, faults);
-  await sleep(200 + Math.random() * 400);
+  // A connection that was never accepted is the kernel's: it resets them with the listener.
+  await load.underWay;
+  await sleep(Math.random() * 150);
   const begun = performance.now();
   load.end();
   const [first] = fleet.members;
@@ -47,6 +49,7 @@ async function stopOnce(fleet: Fleet, accepted: Accepted, n: number): Promise<st
 /** Four readers and a writer of one deployment. What was sent before the signal is to be answered. */
 function startLoad(fleet: Fleet, accepted: Accepted, name: string, faults: string[]) {
   let ending = false;
+  const begun = Promise.withResolvers<void>();
   async function ask(method: string, path: string, more = {}) {
     const before = !ending;
     return await fleet.ask(method, path, more).catch(error => {
@@ -57,15 +60,20 @@ function startLoad(fleet: Fleet, accepted: Accepted, name: string, faults: strin
     });
   }
   const read = async () => {
-    while (!ending) await ask('GET', '/deployments?maxpagesize=20');
+    while (!ending) {
+      await ask('GET', '/deployments?maxpagesize=20');
+      begun.resolve();
+    }
   };
   const write = async () => {
+    await begun.promise;
     const headers = { prefer: 'respond-async', 'idempotency-key': name };
     const answer = await ask('POST', '/deployments', { body: requestFor(name), headers });
     if (answer?.status === 202) accepted.set(name, answer.json.id);
     else if (answer) faults.push(`POST was answered ${answer.status}`);
   };
   return {
+    underWay: begun.promise,
     over: Promise.all([read(), read(), read(), read(), write()]),
     end: () => {
       ending = true;

@@ -55,6 +55,7 @@ import { registerOptions } from './options.ts';
 import { type Line, shedChanges } from './overload.ts';
 import { registerPlan } from './plan.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
+import { waitForQuiet } from './quiet.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
@@ -177,8 +178,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 /** Headers that every answer has, and one log line for each. */
 function registerManners(app: FastifyInstance, log: Log): void {
   let closing = false;
+  const quiet = waitForQuiet(app);
   app.addHook('preClose', async () => {
     closing = true;
+    await quiet();
   });
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id);
