@@ -14,6 +14,8 @@ export interface Config {
   data: string;
   policy: string;
   databaseUrl: string | null;
+  /** Slipway's own identity signs in to the database, instead of a password. */
+  databaseSignIn: 'password' | 'entra';
   role: 'all' | 'api' | 'worker';
   /** How often a settled deployment is compared with what Azure has. */
   compareEveryMs: number;
@@ -54,6 +56,7 @@ export function readConfig(env: Env = environment): Config {
     data: resolve(env.SLIPWAY_DATA || '.slipway'),
     policy: policy(env),
     databaseUrl: databaseUrl(env),
+    databaseSignIn: databaseSignIn(env),
     role: oneOf(env, 'SLIPWAY_ROLE', ['all', 'api', 'worker'], 'all'),
     compareEveryMs: 1_000 * integer(env, 'SLIPWAY_COMPARE_SECONDS', 300, 1, 86_400),
     publicUrl: publicUrl(env),
@@ -96,6 +99,17 @@ function databaseUrl(env: Env): string | null {
   if (!/^postgres(ql)?:\/\//.test(url))
     throw new ConfigError('DATABASE_URL must begin with postgres:// or postgresql://');
   return url;
+}
+
+function databaseSignIn(env: Env): Config['databaseSignIn'] {
+  const how = oneOf(env, 'SLIPWAY_DATABASE_SIGN_IN', ['password', 'entra'], 'password');
+  if (how === 'password') return how;
+  const url = databaseUrl(env);
+  if (!url || !URL.canParse(url) || !new URL(url).username || new URL(url).password)
+    throw new ConfigError(
+      'SLIPWAY_DATABASE_SIGN_IN=entra needs a DATABASE_URL that names the role of the identity and no password: postgres://ROLE@HOST:5432/DATABASE',
+    );
+  return how;
 }
 
 function publicUrl(env: Env): string | null {

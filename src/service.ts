@@ -72,6 +72,9 @@ interface Overrides {
   clock?: Clock;
 }
 
+// Of every Azure Database for PostgreSQL (documented).
+const databaseScope = 'https://ossrdbms-aad.database.windows.net/.default';
+
 // Each claim is a stage of seconds, most of it waiting for Azure.
 const workerConcurrency = 8;
 
@@ -138,6 +141,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 
   const database = await openDatabase({
     ...(config.databaseUrl ? { url: config.databaseUrl } : { directory: config.data }),
+    ...(config.databaseSignIn === 'entra'
+      ? { signIn: async () => (await credential.getToken(databaseScope)).token }
+      : {}),
     log,
   });
   parts.defer(() => database.close());

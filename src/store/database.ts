@@ -4,7 +4,7 @@ import type { ConstructorOptions } from 'pg-boss';
 import type { Log } from '../log.ts';
 import { openEmbedded } from './embedded.ts';
 import { migrations } from './migrations.ts';
-import { openPostgres } from './postgres.ts';
+import { openPostgres, type SignIn } from './postgres.ts';
 import type { Tables } from './tables.ts';
 import { raiseWalls } from './walls.ts';
 
@@ -14,7 +14,20 @@ export interface Database {
   /** Sees no row of a team by itself, unless its login is above the walls: see walls.ts. */
   db: Kysely<Tables>;
   /** How pg-boss reaches the same database. */
-  boss: Pick<ConstructorOptions, 'db' | 'backend' | 'connectionString' | 'application_name' | 'max'>;
+  boss: Pick<
+    ConstructorOptions,
+    | 'db'
+    | 'backend'
+    | 'connectionString'
+    | 'application_name'
+    | 'max'
+    | 'host'
+    | 'port'
+    | 'user'
+    | 'password'
+    | 'database'
+    | 'ssl'
+  >;
   /** Whether it answers. */
   ready(): Promise<boolean>;
   close(): Promise<void>;
@@ -31,13 +44,18 @@ export interface Backend {
 export interface DatabaseOptions {
   /** A PostgreSQL; without it the embedded store in `directory`. */
   url?: string;
+  /** How one signs in there, where the address has no password. */
+  signIn?: SignIn;
   directory?: string;
   log: Log;
 }
 
 /** Opens the database and brings its tables up to date; any number may do so at once. Throws `StoreError`. */
-export async function openDatabase({ url, directory, log }: DatabaseOptions): Promise<Database> {
-  const backend = url ? await openPostgres(url, log) : await openEmbedded(directory ?? '.slipway', log);
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, directory, log, signIn } = options;
+  const backend = url
+    ? await openPostgres(url, log, signIn)
+    : await openEmbedded(directory ?? '.slipway', log);
   try {
     const db = new Kysely<Tables>({
       dialect: backend.dialect,

@@ -9,10 +9,14 @@ const idleInTransactionMs = 10_000;
 const connectTimeoutMs = 5_000;
 const oldestMajor = 15;
 
+/** Gives the password for each new connection: a token, which ends. */
+export type SignIn = () => Promise<string>;
+
 /** A PostgreSQL server, 15 or newer. Throws `StoreError`. */
-export async function openPostgres(url: string, log: Log): Promise<Backend> {
+export async function openPostgres(url: string, log: Log, signIn?: SignIn): Promise<Backend> {
+  const place = signIn ? { ...partsOf(url), password: signIn } : { connectionString: url };
   const pool = new pg.Pool({
-    connectionString: url,
+    ...place,
     application_name: 'slipway',
     max: 10,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -34,8 +38,21 @@ export async function openPostgres(url: string, log: Log): Promise<Backend> {
   return {
     kind: 'postgres',
     dialect: new PostgresDialect({ pool }),
-    boss: { connectionString: url, application_name: 'slipway-jobs', max: 6 },
+    boss: { ...place, application_name: 'slipway-jobs', max: 6 },
     close: () => pool.end(),
+  };
+}
+
+/** Of an address its password would win over ours, also an empty one. A token goes to who has a certificate, or stays here. */
+function partsOf(url: string) {
+  const { hostname, port, username, pathname, searchParams } = new URL(url);
+  const isHere = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 5432),
+    user: decodeURIComponent(username),
+    database: decodeURIComponent(pathname.slice(1)) || 'postgres',
+    ssl: !(isHere && searchParams.get('sslmode') === 'disable'),
   };
 }
 
