@@ -1,11 +1,19 @@
+import { measureApi } from './api.ts';
 import { measureEmulator } from './emulator.ts';
+import { measureHistory } from './history.ts';
 import { measurePreflight } from './preflight.ts';
+import { measureProcess } from './process.ts';
 import type { Row } from './row.ts';
+import { measureRunning } from './running.ts';
 
 /** By the word that picks them: `npm run bench -- preflight`. */
 const groups: Record<string, () => Promise<Row[]>> = {
   preflight: measurePreflight,
   emulator: measureEmulator,
+  api: measureApi,
+  running: measureRunning,
+  process: measureProcess,
+  history: measureHistory,
 };
 
 /** Measures, and prints the rows: as a table, or with `--json` as JSON. Fails where a goal is missed. */
