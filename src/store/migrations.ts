@@ -7,6 +7,7 @@ import * as portals from './migrations/0005-portals.ts';
 import * as eventOrder from './migrations/0010-event-order.ts';
 import * as changes from './migrations/0020-changes.ts';
 import * as rotations from './migrations/0021-rotations.ts';
+import * as order from './migrations/0022-order.ts';
 import * as pacing from './migrations/0030-pacing.ts';
 import * as turns from './migrations/0031-turns.ts';
 import * as looks from './migrations/0031-looks.ts';
@@ -23,6 +24,7 @@ export const migrations: Record<string, Migration> = {
   '0010-event-order': eventOrder,
   '0020-changes': changes,
   '0021-rotations': rotations,
+  '0022-order': order,
   '0030-pacing': pacing,
   '0031-turns': turns,
   '0031-looks': looks,

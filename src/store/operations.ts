@@ -135,7 +135,7 @@ export function nextWaiting(trx: Transaction<Tables>, { id, operation }: Deploym
     .where('deploymentId', '=', id)
     .where('endedAt', 'is', null)
     .where('id', '!=', operation)
-    .orderBy('id')
+    .orderBy('number')
     .limit(1)
     .executeTakeFirst();
 }

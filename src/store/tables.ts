@@ -125,6 +125,8 @@ export interface RotationsTable {
 }
 
 interface OperationsTable {
+  /** In the order in which they were accepted. */
+  number: Generated<number>;
   id: string;
   /** Null where it is over many. */
   deploymentId: string | null;
