@@ -1,4 +1,5 @@
 import { measureApi } from './api.ts';
+import { measureBurst } from './burst.ts';
 import { measureEmulator } from './emulator.ts';
 import { measureHistory } from './history.ts';
 import { measurePreflight } from './preflight.ts';
@@ -14,6 +15,7 @@ const groups: Record<string, () => Promise<Row[]>> = {
   running: measureRunning,
   process: measureProcess,
   history: measureHistory,
+  burst: measureBurst,
 };
 
 /** Measures, and prints the rows: as a table, or with `--json` as JSON. Fails where a goal is missed. */

@@ -2,6 +2,7 @@ import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
 import { proveOneDirectory } from './one-directory.ts';
 import { type Row, tell } from './row.ts';
+import { proveSoak } from './soak.ts';
 import { proveStops } from './stops.ts';
 import { proveStorm } from './storm.ts';
 import { proveVaultReads } from './vault-reads.ts';
@@ -18,6 +19,7 @@ const parts: Record<string, (options: Options) => Promise<Row[]>> = {
   stops: proveStops,
   directory: proveOneDirectory,
   vault: proveVaultReads,
+  soak: proveSoak,
 };
 
 /** Proves, and prints the rows: as a table, or with `--json` as JSON. Fails where a point failed or was not reached. */
