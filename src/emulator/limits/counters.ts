@@ -23,7 +23,9 @@ export function createBuckets(clock: { now(): number }): Counter<Rate> {
   function tokensOf(key: string, { size, perSecond }: Rate): number {
     const bucket = buckets.get(key);
     if (!bucket) return size;
-    return Math.min(size, bucket.tokens + ((clock.now() - bucket.at) / 1000) * perSecond);
+    // A machine's clock may be set back: that takes nothing away.
+    const elapsedMs = Math.max(0, clock.now() - bucket.at);
+    return Math.min(size, bucket.tokens + (elapsedMs / 1000) * perSecond);
   }
   return {
     room(key, limit) {
@@ -48,7 +50,8 @@ export function createWindows(clock: { now(): number }, lengthMs: number): Count
   const windows = new Map<string, { count: number; endsAt: number }>();
   function windowOf(key: string): { count: number; endsAt: number } {
     const window = windows.get(key);
-    return window && window.endsAt > clock.now() ? window : { count: 0, endsAt: clock.now() + lengthMs };
+    const leftMs = window ? window.endsAt - clock.now() : 0;
+    return window && leftMs > 0 && leftMs <= lengthMs ? window : { count: 0, endsAt: clock.now() + lengthMs };
   }
   return {
     room(key, limit) {
