@@ -88,12 +88,16 @@ async function inTurns(ours: () => Promise<number>, bare: () => Promise<number>)
 
 function atLeast(figure: string, { value, base }: { value: number; base: number }, least: number): Row {
   const ratio = rounded(value / base);
+  const met = ratio >= least;
+  const more = rounded(1_000 / value - 1_000 / base);
+  const bound = `${more} ms a request more, for sign-in, policy, limits, audit and telemetry`;
   return {
     figure,
     value: rounded(value),
     base: rounded(base),
     ratio,
     goal: `>= ${least}x`,
-    met: ratio >= least,
+    met,
+    ...(met ? {} : { bound }),
   };
 }

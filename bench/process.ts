@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { type Scope, within } from '../proof/scope.ts';
@@ -15,12 +16,12 @@ export async function measureProcess(): Promise<Row[]> {
     const { world, env } = await furnish(scope);
     const fresh = await startReady(scope, { ...env, SLIPWAY_DATA: join(temporaryDirectory(scope), 'fresh') });
     await fresh.started.stop();
-    const again: number[] = [];
+    const again: { ms: number; cpuMs: number }[] = [];
     let last = await startReady(scope, env);
     for (let turn = 0; turn < 3; turn += 1) {
       await last.started.stop();
       last = await startReady(scope, env);
-      again.push(last.ms);
+      again.push(last);
     }
     const rest = residentMb(last.started);
     const authorization = `Bearer ${await world.token()}`;
@@ -32,8 +33,8 @@ export async function measureProcess(): Promise<Row[]> {
     }));
     const loaded = residentMb(last.started);
     return [
-      below(`ms from start to ready, fresh store, ${storeName}`, fresh.ms, 10_000),
-      below(`ms from start to ready, existing store, ${storeName}`, median(again), 3_000),
+      below(`ms from start to ready, fresh store, ${storeName}`, fresh, 10_000),
+      below(`ms from start to ready, existing store, ${storeName}`, middle(again), 3_000),
       {
         figure: `MB resident after 5 s of load, against at rest, ${storeName}`,
         value: loaded,
@@ -50,13 +51,14 @@ export async function measureProcess(): Promise<Row[]> {
 async function startReady(
   scope: Scope,
   env: Record<string, string | undefined>,
-): Promise<{ started: Started; ms: number }> {
+): Promise<Start & { started: Started }> {
   const begun = performance.now();
   const started = await startProcess(scope, ['src/main.ts'], env);
   for (;;) {
     const { statusCode, body } = await request(`${started.url}/readyz`);
     await body.dump();
-    if (statusCode === 200) return { started, ms: Math.round(performance.now() - begun) };
+    if (statusCode === 200)
+      return { started, ms: Math.round(performance.now() - begun), cpuMs: cpuOf(started) };
     await new Promise(done => setTimeout(done, 10));
   }
 }
@@ -66,11 +68,26 @@ function residentMb({ child }: Started): number {
   return Math.round(Number(found) / mebibyte);
 }
 
-const below = (figure: string, value: number, most: number): Row => ({
-  figure,
-  value,
-  base: null,
-  ratio: null,
-  goal: `<= ${most}`,
-  met: value <= most,
+/** CPU time since its start, in milliseconds. */
+function cpuOf({ child }: Started): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  // In ticks of a hundredth of a second, on every Linux.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+interface Start {
+  ms: number;
+  cpuMs: number;
+}
+
+const middle = (starts: readonly Start[]): Start => ({
+  ms: median(starts.map(({ ms }) => ms)),
+  cpuMs: median(starts.map(({ cpuMs }) => cpuMs)),
 });
+
+function below(figure: string, { ms, cpuMs }: Start, most: number): Row {
+  const met = ms <= most;
+  const load = `${rounded(loadavg()[0] ?? 0)} processes wanted ${availableParallelism()} cores`;
+  const bound = `it used ${cpuMs} ms of CPU; ${load}`;
+  return { figure, value: ms, base: null, ratio: null, goal: `<= ${most}`, met, ...(met ? {} : { bound }) };
+}
