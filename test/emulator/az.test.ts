@@ -157,7 +157,9 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
     ),
     'Disabled',
   );
-  await ok('az keyvault create --name temp-vault -g temp-group --location eastus');
+  await ok(
+    'az keyvault create --name temp-vault -g temp-group --location eastus --enable-rbac-authorization true',
+  );
   await ok('az keyvault delete --name temp-vault -g temp-group');
   t.match(await ok('az keyvault list-deleted --query "[].name" -o tsv'), /temp-vault/);
   await ok('az keyvault purge --name temp-vault --location eastus');
