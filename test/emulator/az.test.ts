@@ -33,9 +33,11 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
     AZURE_CORE_COLLECT_TELEMETRY: 'no',
     AZURE_CORE_ONLY_SHOW_ERRORS: 'true',
   });
+  let tried = 0;
   let worked = 0;
   const ok = async (command: string): Promise<string> => {
     const { code, out, err } = await az(command);
+    tried++;
     if (t.equal(code, 0, command.slice(0, 120))) worked++;
     else t.comment(err.slice(0, 1000));
     return out.trim();
@@ -169,7 +171,7 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
   for (const [command, reason] of impossible)
     t.match((await az(command)).err, reason, `${command.slice(0, 40)} cannot work: ${reason.source}`);
   await ok('az logout');
-  t.comment(`az commands ${worked}/${worked}, ${impossible.length} that cannot work with this az`);
+  t.comment(`az commands ${worked}/${tried}, ${impossible.length} that cannot work with this az`);
 });
 
 function groupFile(name: string, user: string, password: string): string {
