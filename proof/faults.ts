@@ -107,9 +107,11 @@ async function play(fleet: Fleet, accepted: Accepted, cell: Placed): Promise<str
 }
 
 /** Where the cell's own call goes. */
-function placeOf({ dependency, step, name }: Placed): object {
+function placeOf({ dependency, step, name, code }: Placed): object {
   if (dependency === 'Key Vault') return { host: 'demo-vault.vault.azure.net', path: `/secrets/${name}/` };
-  if (dependency === 'registry') return { host: 'myregistry.azurecr.io', path: `/v2/${name}/manifests/` };
+  const registry = { host: 'myregistry.azurecr.io', path: `/v2/${name}/manifests/` };
+  // A refusal says why only where the answer has a body.
+  if (dependency === 'registry') return code === null ? registry : { ...registry, method: 'GET' };
   const host = 'management.azure.com';
   const method = {
     create: 'PUT',

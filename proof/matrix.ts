@@ -39,7 +39,9 @@ const steps: Record<Dependency, Step[]> = {
   registry: ['create', 'change'],
 };
 
-const denied = answer(403, { errors: [{ code: 'DENIED', message: 'DENIED, by the proof' }] });
+const denied = answer(403, {
+  errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }],
+});
 const refusals: Record<Dependency, string> = {
   ARM: 'AuthorizationFailed',
   'Key Vault': 'VaultAccessDenied',
