@@ -82,7 +82,7 @@ export function usableIdentity(
   throw new Denied(
     'IdentityNotAvailable',
     pointer,
-    `Identity '${formatArmId(asked)}' is not available to the team for this; it may use ${listed(ids)}.`,
+    `Identity '${id}' is not available to the team for this; it may use ${listed(ids)}.`,
   );
 }
 

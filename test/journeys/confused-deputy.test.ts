@@ -99,7 +99,7 @@ function mask(
   { team, target, image, credential, workload }: Cell,
 ): string {
   const named = [credential, workload].flatMap(each =>
-    !each ? [] : 'identity' in each ? [`'${each.identity.split('/').at(-1)}'`] : [each.secret, each.vault],
+    !each ? [] : 'identity' in each ? [each.identity] : [each.secret, each.vault],
   );
   const names = [team, target, image.host, image.repository, credential?.server, ...named]
     .filter(name => name !== undefined)

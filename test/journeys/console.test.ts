@@ -143,7 +143,10 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
     const outage = { host: 'demo-vault.vault.azure.net', times: 1_000, response: { status: 503, body: {} } };
     await world.control('POST', 'faults', outage);
     const { json } = await ask('POST', '/deployments', {
-      body: requestFor('patient'),
+      // What was read before would still serve for a while.
+      body: requestFor('patient', {
+        imageRegistryCredentials: [{ server: 'myregistry.azurecr.io', secretName: 'acr-token' }],
+      }),
       headers: { prefer: 'respond-async' },
     });
     await page.goto(`${service.url}/console#/deployments/${json.id}`);

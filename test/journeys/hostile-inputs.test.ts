@@ -183,7 +183,8 @@ const places: Record<Exclude<keyof Lists, 'contentTypes'>, Place[]> = {
     ['a target', value => post(request({ target: value }))],
     ['a record', value => ask('GET', `/deployments/${path(value)}`)],
     ['a record by name', value => ask('GET', `/deployments/demo:${path(value)}`)],
-    ['the events of a record', value => ask('GET', `/deployments/${path(value) || '%20'}/events`)],
+    // Behind the target: clients fold `..` away before they ask, and the events of the team are no record's.
+    ['the events of a record', value => ask('GET', `/deployments/demo:${path(value)}/events`)],
     ['what is deleted', value => ask('DELETE', `/deployments/demo:${path(value)}`)],
     ['an operation', value => ask('GET', `/operations/${path(value) || '%20'}`)],
   ],
