@@ -24,6 +24,8 @@ const commands: Record<string, () => Promise<Command>> = {
   'policy diff': async () => (await import('./policy-diff.ts')).policyDiff,
   'policy explain': async () => (await import('./policy-explain.ts')).policyExplain,
   adopt: async () => (await import('./adopt.ts')).adopt,
+  'store export': async () => (await import('./store-transfer.ts')).storeExport,
+  'store import': async () => (await import('./store-transfer.ts')).storeImport,
   'audit verify': async () => (await import('./audit-verify.ts')).auditVerify,
   'secret bind': async () => (await import('./secret-bind.ts')).secretBind,
   'secret rotate': async () => (await import('./secret-rotate.ts')).secretRotate,
