@@ -16,6 +16,8 @@ import { acceptance } from '../test/support/store.ts';
  * The base that Slipway's API is compared with: Fastify, the same schemas, the same transaction with pg-boss's send. No
  * sign-in, no policy, no telemetry.
  */
+// As roomy as the service's own.
+const quota = { groups: 9e6, cpu: 9e6, memoryInGB: 9e6, deploysPerHour: 9e6 };
 const [url, directory] = process.argv.slice(2);
 const log = createLog({ level: 'silent' });
 const database = await openDatabase({ ...(url ? { url } : { directory: directory ?? '' }), log });
@@ -28,7 +30,12 @@ app.post<{ Body: DeploymentRequest }>(
   '/deployments',
   { schema: { body: ref(DeploymentRequest), response: { 202: ref(Deployment) } } },
   async (request, reply) => {
-    const asked = acceptance({ id: randomUUIDv7(), name: request.body.name ?? '', spec: request.body });
+    const asked = acceptance({
+      id: randomUUIDv7(),
+      name: request.body.name ?? '',
+      spec: request.body,
+      quota,
+    });
     const accepted = await store.accept(asked);
     if (accepted.outcome !== 'accepted') throw new Error(accepted.outcome);
     return reply.code(202).send(accepted.deployment);

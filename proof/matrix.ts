@@ -39,18 +39,28 @@ const steps: Record<Dependency, Step[]> = {
   registry: ['create', 'change'],
 };
 
-const denied = answer(403, {
-  errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }],
-});
+// As each says it.
+const refusal: Record<Dependency, object> = {
+  ARM: answer(403, armError('AuthorizationFailed')),
+  'Key Vault': answer(403, {
+    error: {
+      code: 'Forbidden',
+      message: 'Caller is not authorized',
+      innererror: { code: 'ForbiddenByRbac' },
+    },
+  }),
+  registry: answer(403, {
+    errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }],
+  }),
+};
 const refusals: Record<Dependency, string> = {
   ARM: 'AuthorizationFailed',
   'Key Vault': 'VaultAccessDenied',
   registry: 'RegistryAccessDenied',
 };
 
-/** What takes a group away is tried again whatever Azure said: it must not stay. */
-const refusalOf = (dependency: Dependency, step: Step) =>
-  step === 'cancel' || step === 'delete' ? null : refusals[dependency];
+/** A cancel is tried again whatever Azure said: what nobody wants must not stay. */
+const refusalOf = (dependency: Dependency, step: Step) => (step === 'cancel' ? null : refusals[dependency]);
 
 /** All cells; or, for the short form, every fault and every step in some cell, and none that takes its time. */
 export function planMatrix({ full }: { full: boolean }): Cell[] {
@@ -63,7 +73,7 @@ export function planMatrix({ full }: { full: boolean }): Cell[] {
           dependency: at,
           step,
           fault,
-          effect: at === 'registry' ? denied : effect,
+          effect: refusal[at],
           code: refusalOf(at, step),
         };
       }),
