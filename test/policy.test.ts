@@ -9,8 +9,8 @@ import { type Ask, decide } from '../src/policy/decide.ts';
 import { matchesGlob, secretGlobsMeet } from '../src/policy/glob.ts';
 import { loadPolicy, PolicyError } from '../src/policy/load.ts';
 import { callerOf } from '../src/policy/principals.ts';
-import type { Caller } from '../src/schemas/principal.ts';
 import { IdentityId, RegistryServer, SecretName } from '../src/schemas/names.ts';
+import type { Caller } from '../src/schemas/principal.ts';
 import { temporaryDirectory } from './support/service.ts';
 
 const embeddedPath = join(import.meta.dirname, '../src/policy/embedded.yaml');

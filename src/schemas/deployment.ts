@@ -2,8 +2,8 @@ import { type Static, Type } from 'typebox';
 import { Failure } from './failure.ts';
 import { Principal } from './principal.ts';
 import { ref } from './ref.ts';
-import { Rotation } from './rotation.ts';
 import { DeploymentRequest } from './request.ts';
+import { Rotation } from './rotation.ts';
 
 const closed = { additionalProperties: false };
 const Id = Type.String({ format: 'uuid' });

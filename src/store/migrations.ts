@@ -9,8 +9,8 @@ import * as changes from './migrations/0020-changes.ts';
 import * as rotations from './migrations/0021-rotations.ts';
 import * as order from './migrations/0022-order.ts';
 import * as pacing from './migrations/0030-pacing.ts';
-import * as turns from './migrations/0031-turns.ts';
 import * as looks from './migrations/0031-looks.ts';
+import * as turns from './migrations/0031-turns.ts';
 import * as savedLogs from './migrations/0032-saved-logs.ts';
 import * as traces from './migrations/0060-traces.ts';
 
