@@ -791,6 +791,32 @@ t.test('a server that knows no HEAD is asked by GET', async t => {
   t.match(await pull(dispatcher, 'r.example/a:1'), { ok: true, digest: sha256(multiArch) });
 });
 
+t.test('what the first answer is to who has not signed in does not decide', async t => {
+  for (const odd of [
+    { status: 408 },
+    { status: 405 },
+    { status: 429, headers: { 'retry-after': '600' } },
+    { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>a moment</html>' },
+  ]) {
+    let first = true;
+    const registry: Host = ({ authorization }) => {
+      if (first) {
+        first = false;
+        return odd;
+      }
+      return authorization === `Basic ${basicPair}`
+        ? manifest(multiArch)
+        : refused(401, 'UNAUTHORIZED', 'no', { 'www-authenticate': 'Basic realm="r"' });
+    };
+    const { dispatcher } = await startHttpsHosts(t, { 'r.example': registry });
+    t.match(
+      await pull(dispatcher, 'r.example/team/app:1', { credential: 'me' }),
+      { ok: true, digest: sha256(multiArch) },
+      `${odd.status}`,
+    );
+  }
+});
+
 t.test('a single manifest tells its platform by its configuration, wherever that is at hand', async t => {
   let blob: Host = () => undefined;
   const repository: (content: string) => Host = content => (asked, response) => {

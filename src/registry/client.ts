@@ -101,7 +101,7 @@ export function apiHost(domain: string): string {
 async function pull(conversation: Conversation, memory: RegistryMemory | null): Promise<Pull> {
   const { host, request } = conversation;
   const known = memory?.authorizationFor(host, request, conversation.kept) ?? null;
-  const first = await askManifest('HEAD', conversation, known);
+  const first = await askFirst(conversation, known);
   if (first.status === 401 && known) {
     memory?.forgetAuthorization(host, request);
     return pull(conversation, memory);
@@ -123,7 +123,20 @@ async function pull(conversation: Conversation, memory: RegistryMemory | null): 
   return found;
 }
 
-/** The answer that counts. An error's code is in a body, which HEAD has none of; and not every server knows HEAD. */
+/**
+ * HEAD, and GET where that tells no manifest and asks for no sign-in: an error's code is in a body, which HEAD has none of,
+ * not every server knows HEAD, and what a proxy said for once may have passed.
+ */
+async function askFirst(
+  conversation: Conversation,
+  authorization: Authorization | null,
+): Promise<RegistryAnswer> {
+  const head = await askManifest('HEAD', conversation, authorization);
+  const told = head.status === 200 && !/^text\/html\b/i.test(String(head.headers['content-type'] ?? ''));
+  return told || head.status === 401 ? head : askManifest('GET', conversation, authorization);
+}
+
+/** The answer that counts: the first one, or what comes to who has signed in. */
 async function settle(
   first: RegistryAnswer,
   signedInNow: boolean,
@@ -131,7 +144,7 @@ async function settle(
   authorization: Authorization | null,
 ): Promise<RegistryAnswer> {
   const ask = (method: 'HEAD' | 'GET') => askManifest(method, conversation, authorization);
-  if (!signedInNow) return first.status === 200 ? first : ask('GET');
+  if (!signedInNow) return first.status === 401 ? ask('GET') : first;
   if (conversation.host === hub) {
     const head = await ask('HEAD');
     return head.status === 200 ? head : ask('GET');
