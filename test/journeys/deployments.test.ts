@@ -322,7 +322,7 @@ t.test('what policy denies answers as what does not exist, and Azure is asked no
     status: 403,
     json: { code: 'TargetNotAllowed' },
   });
-  t.same(await world.journal(since), [], 'no vault, registry or ARM call was made');
+  t.same(await world.calls(since), [], 'no vault, registry or ARM call was made');
 });
 
 t.test("another team's deployment does not exist", async t => {

@@ -49,7 +49,7 @@ t.test('a policy that changes while the service runs is what decides, and where 
   await follow('the withdrawal');
   const since = (await world.journal()).at(-1)?.seq ?? 0;
   t.match(await deploy('late'), { status: 403, json: { code: 'CredentialNotAvailable' } });
-  t.same(await world.journal(since), [], 'and Azure is not asked');
+  t.same(await world.calls(since), [], 'and Azure is not asked');
 });
 
 t.test('one that cannot be used keeps the old one, and is told; the service stays ready', async t => {

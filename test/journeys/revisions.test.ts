@@ -493,13 +493,13 @@ t.test('plan says what would be done and what stands in the way, and does nothin
     images: [{ container: 'app', usable: false, failure: { code: 'ImageNotFound' } }, { usable: true }],
     troubles: [{ code: 'ImageNotFound', pointer: '/containers/0/image' }],
   });
-  const since = (await world.journal()).length;
+  const since = (await world.journal()).at(-1)?.seq ?? 0;
   t.match((await plan(requestFor('planned', { target: 'nowhere' }))).json, {
     possible: false,
     changeKind: null,
     troubles: [{ code: 'TargetNotAllowed', pointer: '/target' }],
   });
-  t.equal((await world.journal()).length, since, 'Azure was asked nothing');
+  t.same(await world.calls(since), [], 'Azure was asked nothing');
   t.match(
     (
       await plan(
