@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import type { Deployment } from '../schemas/deployment.ts';
 import type { Jobs } from './jobs.ts';
+import { isStoreOutage } from './outage.ts';
 import type { Tables } from './tables.ts';
 import type { ReadTeams } from './walls.ts';
 
@@ -44,6 +45,14 @@ export interface Subscription extends Disposable {
 
 type Find = (teams: ReadTeams, id: string) => Promise<Deployment | null>;
 
+/** Who waits has time: a lost connection is made again meanwhile. */
+const againMs = 250;
+
+function outageOf(error: unknown): Error {
+  if (error instanceof Error && isStoreOutage(error)) return error;
+  throw error;
+}
+
 export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   const waiting = new Map<string, Set<() => void>>();
   const wake = (id: string) => {
@@ -61,10 +70,15 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
       for (;;) {
         // Subscribed before the row is read: a change in between wakes too.
         using next = subscribe(waiting, id);
-        const deployment = await find(teams, id);
+        const found = await find(teams, id).catch(outageOf);
         const left = deadline - Date.now();
-        if (!deployment || (await done(deployment)) || left <= 0 || signal?.aborted || closed)
-          return deployment;
+        const over = left <= 0 || signal?.aborted || closed;
+        if (found instanceof Error) {
+          if (over) throw found;
+          await next.within(Math.min(left, againMs), signal);
+          continue;
+        }
+        if (!found || (await done(found)) || over) return found;
         await next.within(left, signal);
       }
     },
