@@ -14,7 +14,7 @@ git@github.com:org/repo.git
 ssh://git@git.example.com:2222/org/repo.git
 http://proxy.internal:3128
 http://localhost:9411?email=me@example.com
-https://registry.npmjs.org/@scope/package/-/package-1.0.0.tgz
+https://packages.example.com/@scope/package/-/package-1.0.0.tgz
 https://fakeaccount.blob.core.windows.net/container/path/blob.json?snapshot=2026-01-01T00:00:00.0000000Z
 https://example.com/oauth2/authorize?client_id=abc&response_type=code&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcb
 https://portal.azure.com/#@contoso.onmicrosoft.com/resource/subscriptions
