@@ -243,7 +243,7 @@ t.test('calls are counted, and have a span where they are part of a trace', asyn
   const watched = (service: Call['service']) =>
     watchCalls(agent, { tracer, onCall, serviceOf: () => service });
   const ask = async (service: Call['service'], path: string, at = port) => {
-    const headers = { authorization: 'Bearer canary-token' };
+    const headers = { authorization: 'Bearer canary-token', 'X-Ms-Client-Request-Id': 'of-the-sdk' };
     const answer = await request(`http://127.0.0.1:${at}${path}`, { dispatcher: watched(service), headers });
     return answer.body.text();
   };
@@ -254,8 +254,15 @@ t.test('calls are counted, and have a span where they are part of a trace', asyn
   await tracer.trace('stage', {}, async stage => {
     await ask('arm', '/groups?sig=canary');
     t.match(heard[1]?.traceparent, new RegExp(`^00-${stage.traceId}-[0-9a-f]{16}-01$`), 'ARM is told');
+    t.equal(
+      String(heard[1]?.['x-ms-client-request-id']).replaceAll('-', ''),
+      stage.traceId,
+      'and by the id that its activity log keeps',
+    );
+    t.match(heard[1]?.['x-ms-client-request-id'], /^\w{8}(?:-\w{4}){3}-\w{12}$/);
     await ask('registry', '/busy');
     t.equal(heard[2]?.traceparent, undefined, 'a registry is not');
+    t.equal(heard[2]?.['x-ms-client-request-id'], 'of-the-sdk');
     await t.rejects(ask('vault', '/', 1));
   });
   t.match(ended, [

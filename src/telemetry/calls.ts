@@ -35,7 +35,7 @@ export function watchCalls(dispatcher: Dispatcher, watcher: Watcher): Dispatcher
       span?.end();
     };
     return dispatch(
-      service === 'arm' && span ? withTraceparent(options, span) : options,
+      service === 'arm' && span ? withTrace(options, span) : options,
       watch(handler, { call, span, end }),
     );
   });
@@ -106,11 +106,18 @@ function remainingOf(headers: Record<string, string | string[] | undefined>): Ca
 }
 
 /** Only Azure Resource Manager is told: registries and issuers are others' business. */
-function withTraceparent(options: Dispatcher.DispatchOptions, span: Span): Dispatcher.DispatchOptions {
+function withTrace(options: Dispatcher.DispatchOptions, span: Span): Dispatcher.DispatchOptions {
   const { headers } = options;
   if (!headers || Array.isArray(headers) || Symbol.iterator in headers) return options;
-  return { ...options, headers: { ...headers, traceparent: formatTraceparent(span) } };
+  const others = Object.entries(headers).filter(([name]) => name.toLowerCase() !== clientRequestId);
+  const ours = { traceparent: formatTraceparent(span), [clientRequestId]: asGuid(span.traceId) };
+  return { ...options, headers: { ...Object.fromEntries(others), ...ours } };
 }
+
+/** Azure's activity log keeps this one and no `traceparent`: who has the trace finds there what was asked for it. */
+const clientRequestId = 'x-ms-client-request-id';
+
+const asGuid = (hex: string) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
