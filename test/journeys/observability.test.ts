@@ -160,6 +160,15 @@ t.test('a deployment is one trace, from the request over its stages to what was 
   t.ok(hosts('Resolving').includes('myregistry.azurecr.io'));
   t.ok(calls('Submitting').some(({ name }) => name === 'PUT management.azure.com'));
   t.ok(calls('Provisioning').some(({ name }) => name === 'GET management.azure.com'));
+  const underTrace = (await world.journal()).filter(
+    ({ clientRequestId }) => clientRequestId?.replaceAll('-', '') === traceId,
+  );
+  t.ok(
+    ['GET', 'PUT'].every(method =>
+      underTrace.some(entry => entry.method === method && /watched-running/.test(entry.path)),
+    ),
+    'Azure has the id of the trace on record with what it was asked',
+  );
   t.ok(
     spans.some(({ failed, attributes }) => failed && attributes['error.type'] === refused.code),
     'a refused one says why',

@@ -69,6 +69,7 @@ function keepJournal(
 ): void {
   const { fault, ...rest } = asked;
   const at = new Date(door.clock.now()).toISOString();
+  const clientRequestId = request.headers['x-ms-client-request-id'];
   let recorded = false;
   function record(status: number): void {
     if (recorded) return;
@@ -78,6 +79,7 @@ function keepJournal(
       ...rest,
       status,
       caller: callerOf(request),
+      ...(typeof clientRequestId === 'string' ? { clientRequestId } : {}),
       ...(fault ? { fault: fault.id } : {}),
       ...(status === 501 && !fault ? { unexpected: true } : {}),
     });

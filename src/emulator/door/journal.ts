@@ -10,6 +10,8 @@ export interface JournalEntry {
   /** 0 where the connection was closed without an answer. */
   status: number;
   caller: string | null;
+  /** The caller's own name for the request, as Azure's activity log keeps it. */
+  clientRequestId?: string;
   /** The id of the fault that met it. */
   fault?: string;
   /** Nothing here answers such a path. */
