@@ -1,14 +1,9 @@
 import { type ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import type { TokenCredential } from '@azure/core-auth';
-import { createPipelineRequest, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline';
-import {
-  type ContainerGroupState,
-  type OperationState,
-  operationStateOf,
-  stateOf,
-} from './container-group-state.ts';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import { type ContainerGroupState, type OperationState, stateOf } from './container-group-state.ts';
 import { forgetRefused } from './credential.ts';
-import { AzureError, errorOfAnswer, toAzureError } from './failure.ts';
+import { AzureError, toAzureError } from './failure.ts';
 import {
   type NewerMembers,
   newestVersion,
@@ -17,7 +12,7 @@ import {
   withoutNewerMembers,
 } from './newer-members.ts';
 import { refuseDropped } from './nothing-dropped.ts';
-import { refuseForeignOperation } from './routes.ts';
+import { parse, readOperation } from './operations.ts';
 import { sendOnce } from './send-once.ts';
 
 export type {
@@ -57,6 +52,10 @@ export interface ContainerGroups {
 export interface PutAnswer {
   created: boolean;
   operationUrl: string | null;
+  /** By which Azure's support finds it. */
+  requestId: string | null;
+  /** Null where the answer was cut off: it is accepted all the same. */
+  provisioningState: string | null;
   /** Whether `identityAcls` were taken: a cloud that does not know that version yet is sent the group without them. */
   isolated: boolean;
 }
@@ -80,7 +79,7 @@ export function createContainerGroups(options: {
     get: (place, signal) => get(clients, place, signal),
     put: (place, build, signal) => put(clients, place, build, signal),
     isIsolated: (place, signal) => isIsolated(clients, place, signal),
-    operation: (url, signal) => operation(clients, url, signal),
+    operation: (url, signal) => readOperation(clients.of, url, signal),
     remove: (place, signal) => remove(clients, place, signal),
     restart: (place, signal) => ask(clients, 'restart', place, signal),
     stop: (place, signal) => ask(clients, 'stop', place, signal),
@@ -163,13 +162,19 @@ async function putOnce(
   body: ContainerGroupBody,
   signal: AbortSignal | undefined,
 ): Promise<PutAnswer> {
-  const { status, headers } = await sendOnce('put container group', onResponse => {
+  const { status, headers, bodyAsText } = await sendOnce('put container group', onResponse => {
     const { containerGroups } = clients.sending(body, subscription);
     const options = { ...timed(writeTimeoutMs, signal), onResponse };
     return containerGroups.beginCreateOrUpdate(resourceGroup, name, body, options);
   });
-  const operationUrl = headers.get('azure-asyncoperation') ?? headers.get('location') ?? null;
-  return { created: status === 201, operationUrl, isolated: body.identityAcls !== undefined };
+  const provisioningState = parse(bodyAsText)?.properties?.provisioningState;
+  return {
+    created: status === 201,
+    operationUrl: headers.get('azure-asyncoperation') ?? headers.get('location') ?? null,
+    requestId: headers.get('x-ms-request-id') ?? null,
+    provisioningState: typeof provisioningState === 'string' ? provisioningState : null,
+    isolated: body.identityAcls !== undefined,
+  };
 }
 
 /** The SDK leaves out of its answer what its own version does not know (measured). */
@@ -190,22 +195,6 @@ async function isIsolated(
     const found = toAzureError('arm', 'get container group', error);
     if (isVersionUnknown(found)) return false;
     throw found;
-  }
-}
-
-async function operation(
-  clients: Clients,
-  url: string,
-  signal: AbortSignal | undefined,
-): Promise<OperationState> {
-  try {
-    refuseForeignOperation(url);
-    const [, subscription = ''] = /\/subscriptions\/([^/]+)/i.exec(url) ?? [];
-    const request = createPipelineRequest({ url, method: 'GET', timeout: readTimeoutMs });
-    if (signal) request.abortSignal = signal;
-    return readOperation(await clients.of(subscription).sendRequest(request));
-  } catch (error) {
-    throw toAzureError('arm', 'get operation', error);
   }
 }
 
@@ -274,19 +263,4 @@ function sendingWhole(transport: HttpClient, built: ContainerGroupBody): HttpCli
       return transport.sendRequest(asked);
     },
   };
-}
-
-function readOperation(answer: PipelineResponse): OperationState {
-  const body = parse(answer.bodyAsText);
-  const state = answer.status < 400 ? operationStateOf(body) : null;
-  if (state) return state;
-  throw errorOfAnswer('arm', 'get operation', answer, body);
-}
-
-function parse(text: string | null | undefined) {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return null;
-  }
 }

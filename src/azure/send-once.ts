@@ -1,7 +1,7 @@
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
-import { toAzureError } from './failure.ts';
+import { errorOfAnswer, toAzureError } from './failure.ts';
 
-type Answer = Pick<PipelineResponse, 'status' | 'headers'>;
+type Answer = Pick<PipelineResponse, 'status' | 'headers' | 'bodyAsText'>;
 
 /** Leaves the SDK's call once the answer is there: it would poll at once, and in memory. */
 class Sent extends Error {
@@ -20,7 +20,8 @@ export async function sendOnce(
   try {
     await begin((raw, _flat, error) => {
       // The SDK calls back for refusals too, and not always with the error.
-      if (!error && raw.status < 400) throw new Sent(raw);
+      if (error || raw.status >= 400) return;
+      throw isPage(raw) ? errorOfAnswer('arm', operation, raw, null) : new Sent(raw);
     });
   } catch (error) {
     if (error instanceof Sent) return error.answer;
@@ -28,3 +29,6 @@ export async function sendOnce(
   }
   throw new Error(`${operation}: the SDK gave no answer`);
 }
+
+/** What stands in front of Resource Manager answers so in its place, whatever the status. */
+const isPage = ({ bodyAsText }: Answer) => bodyAsText?.trimStart().startsWith('<') ?? false;

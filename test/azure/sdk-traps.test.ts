@@ -97,6 +97,14 @@ t.test('an answer that cannot be read is none, and nothing of it is told', async
   answer(() => ({ status: 404, headers: page, body: '<h1>the canary of a proxy</h1>' }));
   const lost = await failureOf(groups.get(place));
   t.match(lost, { status: 404, code: null, retryable: true }, "a proxy's 404 is no missing group");
+  answer(() => ({ status: 200, headers: page, body: '<!doctype html><h1>the canary of a proxy</h1>' }));
+  const writes = [
+    () => groups.put(place, smallBody),
+    () => groups.remove(place),
+    () => groups.restart(place),
+  ];
+  for (const write of writes)
+    t.match(await failureOf(write()), { status: null, code: 'UnreadableAnswer', retryable: true });
   t.notMatch(lost.message, 'canary');
   answer(() => ({ status: 404, body: { error: { code: 'ResourceNotFound', message: 'none' } } }));
   t.equal(await groups.get(place), null);
@@ -159,7 +167,10 @@ t.test('a member that the SDK would drop stops the call', async t => {
       },
     ],
   });
-  t.same(await groups.put(place, () => whole), { created: true, operationUrl: null, isolated: false });
+  t.same(await groups.put(place, () => whole), {
+    ...{ created: true, operationUrl: null, isolated: false },
+    ...{ requestId: null, provisioningState: null },
+  });
   t.equal(bodies.length, 1, 'all that we send is known to it');
 });
 
