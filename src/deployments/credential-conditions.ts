@@ -1,7 +1,7 @@
 import { AzureError } from '../azure/failure.ts';
 import type { SecretVersion, Vault } from '../azure/vault.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
-import type { Condition, CredentialRecord } from '../schemas/deployment.ts';
+import type { Condition, CredentialRecord, WorkloadSecretRecord } from '../schemas/deployment.ts';
 
 interface LookParts {
   vault: Pick<Vault, 'properties'>;
@@ -14,29 +14,30 @@ const soonMs = 30 * 24 * 3_600_000;
 
 /** What became of the versions that Azure has stored since it was given them. Throws `AzureError`. */
 export async function credentialConditions(
-  credentials: readonly CredentialRecord[],
+  stored: readonly (CredentialRecord | WorkloadSecretRecord)[],
   { vault, policy }: LookParts,
   now: Date,
   signal: AbortSignal,
 ): Promise<Found[]> {
   const found: Found[] = [];
-  for (const { vault: name = '', secretName, secretVersion } of credentials) {
+  for (const credential of stored) {
+    const { vault: name = '', secretName, secretVersion } = credential;
     const url = policy().policy.vaults?.[name]?.url.replace(/\/$/, '');
     if (secretName === undefined || secretVersion === undefined || url === undefined) continue;
     const versions = await versionsOf(vault, url, secretName, signal);
-    const stored = versions.find(({ version }) => version === secretVersion);
+    const known = versions.find(({ version }) => version === secretVersion);
     const what = `version ${secretVersion} of secret '${secretName}', which Azure has stored,`;
     const [newest] = versions;
     if (newest?.version !== secretVersion)
       found.push({
         type: 'CredentialRotated',
-        message: `${what} is ${stored ? `followed by ${newest?.version}` : 'not in the vault any more'}: redeploy before it is revoked`,
+        message: `${what} is ${known ? `followed by ${newest?.version}` : 'not in the vault any more'}: redeploy before it is revoked`,
       });
-    const left = stored?.expiresOn ? stored.expiresOn.getTime() - now.getTime() : soonMs + 1;
+    const left = known?.expiresOn ? known.expiresOn.getTime() - now.getTime() : soonMs + 1;
     if (left <= soonMs)
       found.push({
         type: 'CredentialExpiring',
-        message: `${what} expires at ${stored?.expiresOn?.toISOString()}: then the images may not be pulled again`,
+        message: `${what} expires at ${known?.expiresOn?.toISOString()}${'server' in credential ? ': then the images may not be pulled again' : ''}`,
       });
   }
   // One of each kind: the rest is told in it.

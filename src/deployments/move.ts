@@ -7,6 +7,7 @@ import type {
   OperationStatus,
   Status,
   Wait,
+  WorkloadSecretRecord,
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Intent } from '../schemas/intent.ts';
@@ -37,6 +38,7 @@ export interface Move {
 export interface Patch {
   images?: ImageRecord[];
   credentials?: CredentialRecord[];
+  workloadSecrets?: WorkloadSecretRecord[];
   containerGroup?: ContainerGroupView | null;
   failure?: Failure | null;
   waitingFor?: Wait | null;

@@ -25,7 +25,7 @@ import { credentialsIn, proveImages, type Resolved, resolveRegistries } from './
 import { needsReplacement } from './replacement.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, type SpecImage } from './spec.ts';
 import { together } from './together.ts';
-import { checkWorkloadSecrets } from './workload-secrets.ts';
+import { findWorkloadSecrets } from './workload-secrets.ts';
 
 interface PlanningParts {
   store: Pick<DeploymentStore, 'find' | 'used'>;
@@ -50,6 +50,7 @@ const nothing: DeploymentPlan = {
   decisions: [],
   images: [],
   credentials: [],
+  workloadSecrets: [],
   quota: [],
   diff: [],
   troubles: [],
@@ -110,12 +111,12 @@ async function look(judged: Judged, parts: PlanningParts, signal: AbortSignal): 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: loaded, now, signal, held };
   const { subscription, resourceGroup } = plan.target;
-  const [document, present, used, resolved, unusable] = await together(
+  const [document, present, used, resolved, workload] = await together(
     parts.documents.read({ subscription, resourceGroup, name: spec.name }, signal),
     parts.store.find([plan.team], { target: plan.target.name, name: spec.name }),
     parts.store.used(plan.team, now),
     resolveRegistries(plan.registries, credentialParts),
-    checkWorkloadSecrets(plan.workloadSecrets, credentialParts),
+    findWorkloadSecrets(plan.workloadSecrets, credentialParts),
   );
   const group = { name: spec.name, resourceGroup };
   const proof = { ...parts, now, group, signal, fresh: true };
@@ -124,7 +125,7 @@ async function look(judged: Judged, parts: PlanningParts, signal: AbortSignal): 
   const troubles = [
     ...foreign(document, present, spec),
     ...verdicts.flatMap(verdict => (verdict.ok ? [] : [asTrouble(verdict.failure)])),
-    ...(unusable ? [asTrouble(unusable)] : []),
+    ...(workload.ok ? [] : [asTrouble(workload.failure)]),
     ...quota
       .filter(({ exceeded }) => exceeded)
       .map(({ which, limit, used }) => ({
@@ -141,6 +142,7 @@ async function look(judged: Judged, parts: PlanningParts, signal: AbortSignal): 
     credentials: credentialsIn(resolved)
       .filter(({ kind }) => kind !== 'anonymous')
       .map(credentialRecord),
+    workloadSecrets: workload.ok ? workload.found : [],
     quota,
     troubles,
   };

@@ -12,6 +12,7 @@ import { digestsOf, pinnedTo } from './pins.ts';
 import { proveImages, resolveRegistries } from './proof.ts';
 import { sizeOf } from './spec.ts';
 import type { StageParts, StoredPlan } from './stages/stage.ts';
+import { findWorkloadSecrets } from './workload-secrets.ts';
 
 export interface RotatingParts extends StageParts {
   store: DeploymentStore;
@@ -107,6 +108,8 @@ async function whyNot(
   const credentialParts = { vault: parts.vault, policy: parts.policy(), now, signal, held };
   const resolved = await resolveRegistries(decision.plan.registries, credentialParts);
   const images = pinnedTo(digestsOf(live.images), live.spec);
+  const workload = await findWorkloadSecrets(decision.plan.workloadSecrets, credentialParts);
+  if (!workload.ok) return workload.failure;
   const { resourceGroup } = decision.plan.target;
   const group = { name: live.spec.name, resourceGroup };
   const verdicts = await proveImages(images, resolved, live.spec, {
@@ -130,7 +133,7 @@ function decideFor(row: RotationRow, live: RevisionRow, { policy }: RotatingPart
 }
 
 function unproven({ secretName }: RotationRow, version: string, first: Failure, names: string[]): Failure {
-  const detail = `Version ${version} of secret '${secretName}' cannot pull for ${names.join(', ')}: nothing was touched. ${first.detail}`;
+  const detail = `Version ${version} of secret '${secretName}' cannot be used for ${names.join(', ')}: nothing was touched. ${first.detail}`;
   return { ...first, detail };
 }
 

@@ -8,7 +8,7 @@ import { decideSecret } from '../policy/decide-secret.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
 import type { Caller } from '../schemas/principal.ts';
 import type { CredentialUsages } from '../schemas/rotation.ts';
-import type { RotationStore } from '../store/rotations.ts';
+import type { RotationStore, SecretUse } from '../store/rotations.ts';
 import { denied } from './denied.ts';
 import { type ChangeContext, forAudit, idempotency } from './idempotency.ts';
 import { keyReused } from './refusals.ts';
@@ -55,9 +55,7 @@ export function createRotations({ rotations, vault, policy, clock }: RotationPar
         versions: all.map((each, index) => ({
           ...each,
           current: index === 0 && versions.length > 0,
-          deployments: uses
-            .filter(({ version }) => version === each.version)
-            .map(({ version: _, ...use }) => use),
+          ...usesOf(uses.filter(({ version }) => version === each.version)),
           safeToRevoke: index > 0 && !inUse.includes(each.version),
         })),
       };
@@ -106,4 +104,17 @@ export function createRotations({ rotations, vault, policy, clock }: RotationPar
       throw createError('AzureUnavailable', 'The vault did not say which versions there are.');
     }
   }
+}
+
+/** Who pulls with it, and whose workload was given it. */
+function usesOf(
+  uses: readonly SecretUse[],
+): Pick<CredentialUsages['versions'][number], 'deployments' | 'workloads'> {
+  const live = ({ deployment, name, target, team, revision }: SecretUse) => ({
+    ...{ deployment, name, target, team, revision },
+  });
+  return {
+    deployments: uses.flatMap(use => (use.server === null ? [] : [{ ...live(use), server: use.server }])),
+    workloads: uses.flatMap(use => (use.pointers === null ? [] : [{ ...live(use), pointers: use.pointers }])),
+  };
 }

@@ -1,6 +1,7 @@
 import { AzureError } from '../azure/failure.ts';
 import type { SecretVersion } from '../azure/vault.ts';
 import type { Plan } from '../policy/decide.ts';
+import type { WorkloadSecretRecord } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Secret } from '../secret.ts';
 import { command } from './command.ts';
@@ -17,25 +18,40 @@ export type WorkloadSecrets =
   | { ok: true; values: ReadonlyMap<string, Secret> }
   | { ok: false; failure: Failure };
 
-/** What is wrong with a secret that policy planned for the workload; no value is read. Null where nothing is. */
-export async function checkWorkloadSecrets(
+/** The newest versions of what policy planned for the workload, or what is wrong with one; no value is read. */
+export async function findWorkloadSecrets(
   planned: Plan['workloadSecrets'],
   parts: Omit<CredentialParts, 'held'>,
-): Promise<Failure | null> {
+): Promise<Result<WorkloadSecretRecord[]>> {
   const looks = await eachOnce(planned, secret =>
-    explained(secret, 'Resolving', () => newestOf(secret, 'Resolving', parts)),
+    explained(secret, 'Resolving', () => usableVersion(secret, 'Resolving', parts)),
   );
-  for (const look of looks.values()) if (!look.ok) return look.failure;
-  return null;
+  const found: WorkloadSecretRecord[] = [];
+  for (const [key, look] of looks) {
+    if (!look.ok) return look;
+    const uses = planned.filter(secret => keyOf(secret) === key);
+    const { vault, secretName } = look.found.planned;
+    found.push({
+      vault: vault.name,
+      secretName,
+      secretVersion: look.found.version,
+      pointers: uses.map(({ pointer }) => pointer),
+    });
+  }
+  return { ok: true, found };
 }
 
-/** Reads what policy planned for the workload. Throws `AzureError` where the vault does not answer. */
+/** Reads the very versions that were found before. Throws `AzureError` where the vault does not answer. */
 export async function resolveWorkloadSecrets(
   planned: Plan['workloadSecrets'],
+  records: readonly WorkloadSecretRecord[],
   parts: CredentialParts,
 ): Promise<WorkloadSecrets> {
+  const versions = new Map(
+    records.map(({ vault, secretName, secretVersion }) => [`${vault}/${secretName}`, secretVersion]),
+  );
   const readings = await eachOnce(planned, secret =>
-    explained(secret, 'Submitting', () => readValue(secret, parts)),
+    explained(secret, 'Submitting', () => readValue(secret, versions.get(keyOf(secret)), parts)),
   );
   const values = new Map<string, Secret>();
   for (const secret of planned) {
@@ -62,19 +78,27 @@ async function eachOnce<T>(
   return results;
 }
 
-async function newestOf(
+/** The version that is asked for, else the newest. */
+async function usableVersion(
   planned: Planned,
   stage: Stage,
   { vault, now, signal }: Omit<CredentialParts, 'held'>,
-): Promise<Result<SecretVersion>> {
-  const [newest] = await vault.properties(planned.vault.url, planned.secretName, signal);
-  const code = newest ? whyUnusable(newest, now) : 'SecretNotFound';
-  if (newest && !code) return { ok: true, found: newest };
-  return { ok: false, failure: unusable(planned, stage, code ?? 'SecretNotFound') };
+  asked?: string,
+): Promise<Result<{ planned: Planned; version: string }>> {
+  const versions = await vault.properties(planned.vault.url, planned.secretName, signal);
+  const found = asked === undefined ? versions[0] : versions.find(({ version }) => version === asked);
+  const code = found ? whyUnusable(found, now) : 'SecretNotFound';
+  if (found && !code) return { ok: true, found: { planned, version: found.version } };
+  const gone = versions.length > 0 && !found ? `has no version ${asked} any more` : undefined;
+  return { ok: false, failure: unusable(planned, stage, code ?? 'SecretNotFound', gone) };
 }
 
-async function readValue(planned: Planned, parts: CredentialParts): Promise<Result<Secret>> {
-  const look = await newestOf(planned, 'Submitting', parts);
+async function readValue(
+  planned: Planned,
+  version: string | undefined,
+  parts: CredentialParts,
+): Promise<Result<Secret>> {
+  const look = await usableVersion(planned, 'Submitting', parts, version);
   if (!look.ok) return look;
   const { vault, signal, held } = parts;
   const { url } = planned.vault;
@@ -103,8 +127,13 @@ const words = {
   SecretBoundToRegistry: 'is bound to a registry by its tags',
 } as const;
 
-function unusable({ vault, secretName, pointer }: Planned, stage: Stage, code: keyof typeof words): Failure {
-  return failure(code, `Secret '${secretName}' of vault '${vault.name}' ${words[code]}.`, {
+function unusable(
+  { vault, secretName, pointer }: Planned,
+  stage: Stage,
+  code: keyof typeof words,
+  why: string = words[code],
+): Failure {
+  return failure(code, `Secret '${secretName}' of vault '${vault.name}' ${why}.`, {
     stage,
     target: pointer,
     evidence: [{ step: 'vault', host: new URL(vault.url).host, code }],

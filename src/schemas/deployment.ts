@@ -83,6 +83,18 @@ export const CredentialRecord = Type.Object(
 );
 export type CredentialRecord = Static<typeof CredentialRecord>;
 
+/** A secret that the workload was given: Azure keeps this version of it. */
+export const WorkloadSecretRecord = Type.Object(
+  {
+    vault: Type.String(),
+    secretName: Type.String(),
+    secretVersion: Type.String(),
+    pointers: Type.Array(Type.String(), { description: 'Where the spec names it' }),
+  },
+  closed,
+);
+export type WorkloadSecretRecord = Static<typeof WorkloadSecretRecord>;
+
 /** One field that is otherwise: `live` is what Azure has, `wanted` what the spec says. What is secret is told as a secret. */
 export const Difference = Type.Object(
   { path: Type.String(), live: Type.Optional(Type.Unknown()), wanted: Type.Optional(Type.Unknown()) },
@@ -163,6 +175,7 @@ export const Deployment = Type.Object(
     spec: ref(DeploymentRequest),
     images: Type.Array(ImageRecord),
     credentials: Type.Array(CredentialRecord),
+    workloadSecrets: Type.Array(WorkloadSecretRecord),
     containerGroup: Nullable(ContainerGroupView),
     failure: Nullable(ref(Failure)),
     conditions: Type.Array(Condition),

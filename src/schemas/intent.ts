@@ -16,6 +16,8 @@ export interface Intent {
   pins?: Record<string, string>;
   /** The group as it was before: what is still so says nothing of the change. */
   before?: GroupMarks;
+  /** Since when every container runs (RFC 3339), and when each was started: where it has to last. */
+  steady?: { since: string; started: Record<string, string> };
   /** Azure has taken the verb. */
   sent?: true;
   /** Of a cancel: the operation that it ends, and where that was. */

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { CredentialRecord, Difference, ImageRecord } from './deployment.ts';
+import { CredentialRecord, Difference, ImageRecord, WorkloadSecretRecord } from './deployment.ts';
 import { Failure } from './failure.ts';
 import { ref } from './ref.ts';
 
@@ -71,6 +71,7 @@ export const DeploymentPlan = Type.Object(
     decisions: Type.Array(PlanDecision),
     images: Type.Array(PlannedImage),
     credentials: Type.Array(CredentialRecord),
+    workloadSecrets: Type.Array(WorkloadSecretRecord),
     quota: Type.Array(PlannedQuota),
     diff: Type.Array(Difference, { description: 'Against the live group; secrets are masked' }),
     troubles: Type.Array(Trouble),

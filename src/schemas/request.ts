@@ -101,6 +101,13 @@ export const DeploymentRequest = Type.Object(
     expiresAt: Type.Optional(
       Type.String({ format: 'date-time', description: 'The container group is deleted then' }),
     ),
+    steadySeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 600,
+        description: '`Running` is reached once every container has run for so long without a restart',
+      }),
+    ),
     timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400 })),
     keepFailed: Type.Optional(Type.Boolean()),
     labels: Type.Optional(

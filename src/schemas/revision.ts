@@ -1,5 +1,11 @@
 import { type Static, Type } from 'typebox';
-import { CredentialRecord, ImageRecord, OperationKind, OperationStatus } from './deployment.ts';
+import {
+  CredentialRecord,
+  ImageRecord,
+  OperationKind,
+  OperationStatus,
+  WorkloadSecretRecord,
+} from './deployment.ts';
 import { Principal } from './principal.ts';
 import { ref } from './ref.ts';
 import { DeploymentRequest } from './request.ts';
@@ -19,6 +25,7 @@ export const Revision = Type.Object(
     spec: ref(DeploymentRequest),
     images: Type.Array(ImageRecord),
     credentials: Type.Array(CredentialRecord),
+    workloadSecrets: Type.Array(WorkloadSecretRecord),
   },
   { ...closed, $id: 'Revision' },
 );

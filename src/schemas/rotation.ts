@@ -4,15 +4,16 @@ const closed = { additionalProperties: false };
 const Id = Type.String({ format: 'uuid' });
 const Instant = Type.String({ format: 'date-time' });
 
-const Use = Type.Object(
-  {
-    deployment: Id,
-    name: Type.String(),
-    target: Type.String(),
-    team: Type.String(),
-    revision: Type.Integer({ description: 'The live one' }),
-    server: Type.String(),
-  },
+const live = {
+  deployment: Id,
+  name: Type.String(),
+  target: Type.String(),
+  team: Type.String(),
+  revision: Type.Integer({ description: 'The live one' }),
+};
+const PullUse = Type.Object({ ...live, server: Type.String() }, closed);
+const WorkloadUse = Type.Object(
+  { ...live, pointers: Type.Array(Type.String(), { description: 'Where the spec names it' }) },
   closed,
 );
 
@@ -30,7 +31,10 @@ export const CredentialUsages = Type.Object(
             description: 'Null: not in the vault any more',
           }),
           expiresOn: Type.Union([Instant, Type.Null()]),
-          deployments: Type.Array(Use, { description: "Of the caller's own teams" }),
+          deployments: Type.Array(PullUse, { description: "Of the caller's own teams: they pull with it" }),
+          workloads: Type.Array(WorkloadUse, {
+            description: "Of the caller's own teams: their workload was given it",
+          }),
           safeToRevoke: Type.Boolean({
             description: 'Not the newest, and nothing that is live or under way uses it, in whatever team',
           }),

@@ -77,5 +77,6 @@ export function columnsOfRevision({ number, spec, plan, policyDigest }: Revision
     expiresAt: spec.expiresAt === undefined ? null : new Date(spec.expiresAt),
     images: json([]),
     credentials: json([]),
+    workloadSecrets: json([]),
   } satisfies UpdateObject<Tables, 'deployments'>;
 }

@@ -54,6 +54,7 @@ export interface Settlement {
       DeploymentRow,
       | 'images'
       | 'credentials'
+      | 'workloadSecrets'
       | 'containerGroup'
       | 'waitingFor'
       | 'operationUrl'

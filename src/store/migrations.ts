@@ -13,6 +13,7 @@ import * as looks from './migrations/0031-looks.ts';
 import * as turns from './migrations/0031-turns.ts';
 import * as savedLogs from './migrations/0032-saved-logs.ts';
 import * as traces from './migrations/0060-traces.ts';
+import * as workloadSecrets from './migrations/0070-workload-secrets.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -30,4 +31,5 @@ export const migrations: Record<string, Migration> = {
   '0031-looks': looks,
   '0032-saved-logs': savedLogs,
   '0060-traces': traces,
+  '0070-workload-secrets': workloadSecrets,
 };

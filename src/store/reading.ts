@@ -99,6 +99,7 @@ function deploymentOf(row: Row): Deployment {
     spec: row.spec,
     images: row.images,
     credentials: row.credentials,
+    workloadSecrets: row.workloadSecrets,
     containerGroup: row.containerGroup,
     // What is tried again shows what it met last.
     failure: row.failure ?? row.waitingFor?.failure ?? null,

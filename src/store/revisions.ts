@@ -116,5 +116,6 @@ export function revisionOf(row: RevisionRow): Revision {
     spec: row.spec,
     images: row.images,
     credentials: row.credentials,
+    workloadSecrets: row.workloadSecrets,
   };
 }

@@ -39,14 +39,15 @@ export interface RotationMove {
   failure?: Failure;
 }
 
-/** A live deployment that uses a version of a secret. */
+/** A live deployment that uses a version of a secret: to pull from `server`, or where its spec names it for the workload. */
 export interface SecretUse {
   deployment: string;
   name: string;
   target: string;
   team: string;
   revision: number;
-  server: string;
+  server: string | null;
+  pointers: string[] | null;
   version: string;
 }
 
@@ -173,6 +174,9 @@ async function settle(
 const names = (vault: string, secretName: string) =>
   sql<boolean>`used ->> 'vault' = ${vault} and lower(used ->> 'secretName') = lower(${secretName})`;
 
+/** To pull, and of the workload. */
+const secretsOfRevision = sql`jsonb_array_elements(r.credentials || r.workload_secrets) used`;
+
 async function uses(
   db: Kysely<Tables>,
   teams: ReadTeams,
@@ -181,10 +185,10 @@ async function uses(
   if (teams.length === 0) return [];
   const { rows } =
     await sql<SecretUse>`select d.id as deployment, d.name, d.target, d.team, r.number as revision,
-      used ->> 'server' as server, used ->> 'secretVersion' as version
+      used ->> 'server' as server, used -> 'pointers' as pointers, used ->> 'secretVersion' as version
     from (select * from deployments where ${ofTeams(teams)} and holds_name) d
     join revisions r on r.deployment_id = d.id and r.number = d.live_revision
-    cross join jsonb_array_elements(r.credentials) used
+    cross join ${secretsOfRevision}
     where ${names(vault, secretName)} and used ->> 'secretVersion' is not null order by d.id`.execute(db);
   return rows;
 }
@@ -196,7 +200,7 @@ async function versionsInUse(
   const { rows } = await sql<{ version: string }>`select distinct used ->> 'secretVersion' as version
     from deployments d
     join revisions r on r.deployment_id = d.id and (r.number = d.live_revision or r.outcome is null)
-    cross join jsonb_array_elements(r.credentials) used
+    cross join ${secretsOfRevision}
     where d.holds_name and ${names(vault, secretName)} and used ->> 'secretVersion' is not null`.execute(db);
   return rows.map(({ version }) => version);
 }

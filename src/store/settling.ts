@@ -200,6 +200,7 @@ const isSilentLook = (row: DeploymentRow, patch: object, events: readonly unknow
 const jsonColumns = [
   'images',
   'credentials',
+  'workloadSecrets',
   'seenEvents',
   'containerGroup',
   'waitingFor',
@@ -221,14 +222,15 @@ async function updateRevision(
   row: DeploymentRow,
   { patch = {}, outcome, undo, revisionOutcome = undo ? 'Failed' : outcome }: Settlement,
 ): Promise<void> {
-  const { images, credentials } = patch;
+  const { images, credentials, workloadSecrets } = patch;
   const ended = isRevising(row.intent.kind) ? revisionOutcome : undefined;
-  if (!images && !credentials && !ended) return;
+  if (!images && !credentials && !workloadSecrets && !ended) return;
   await trx
     .updateTable('revisions')
     .set({
       ...(images ? { images: json(storable(images)) } : {}),
       ...(credentials ? { credentials: json(storable(credentials)) } : {}),
+      ...(workloadSecrets ? { workloadSecrets: json(storable(workloadSecrets)) } : {}),
       ...(ended ? { outcome: ended } : {}),
     })
     .where('deploymentId', '=', row.id)

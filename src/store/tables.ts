@@ -11,6 +11,7 @@ import type {
   Phase,
   Status,
   Wait,
+  WorkloadSecretRecord,
 } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Intent } from '../schemas/intent.ts';
@@ -71,6 +72,7 @@ export interface DeploymentsTable {
   policyDigest: string;
   images: Json<ImageRecord[]>;
   credentials: Json<CredentialRecord[]>;
+  workloadSecrets: Defaulted<WorkloadSecretRecord[]>;
   containerGroup: Json<ContainerGroupView | null>;
   failure: Json<Failure | null>;
   timeline: Json<Phase[]>;
@@ -95,6 +97,7 @@ export interface RevisionsTable {
   spec: Json<DeploymentRequest>;
   images: Json<ImageRecord[]>;
   credentials: Json<CredentialRecord[]>;
+  workloadSecrets: Defaulted<WorkloadSecretRecord[]>;
   createdAt: Date;
   createdBy: Json<Principal>;
   onBehalfOf: Defaulted<string | null>;

@@ -53,7 +53,7 @@ function accepted(status: 'Resolving' | 'Submitting'): DeploymentRow {
   const filled = { ...spec, team: plan.team, target, location: place.location };
   const stored: StoredPlan = { plan, ask, caller: JSON.parse(JSON.stringify(caller)) };
   const row = { id: 'd', name: 'app', status, team: plan.team, target, ...place, spec: filled, plan: stored };
-  return { ...row, images: [], credentials: [] } as unknown as DeploymentRow;
+  return { ...row, images: [], credentials: [], workloadSecrets: [] } as unknown as DeploymentRow;
 }
 
 /** Azure and registries that are down: what is asked of them is written down. */

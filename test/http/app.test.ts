@@ -43,6 +43,7 @@ const deployment: Deployment = {
   spec: { name: 'web', containers: [{ name: 'web', image: 'nginx:1.27' }] },
   images: [],
   credentials: [],
+  workloadSecrets: [],
   containerGroup: null,
   failure: null,
   conditions: [],

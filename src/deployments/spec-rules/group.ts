@@ -9,6 +9,7 @@ export function* groupErrors(spec: DeploymentRequest): Generator<ErrorDetail> {
   yield* addressErrors(spec);
   yield* sizeErrors(spec);
   yield* labelErrors(spec);
+  yield* steadyErrors(spec);
   if (spec.osType === 'Windows') yield* windowsErrors(spec);
   if (spec.priority === 'Spot') yield* spotErrors(spec);
 }
@@ -85,6 +86,15 @@ function* labelErrors({ labels = {} }: DeploymentRequest): Generator<ErrorDetail
     if (seen.has(name)) yield { pointer: `/labels/${label}`, detail: 'is used twice: Azure sees no case' };
     seen.add(name);
   }
+}
+
+function* steadyErrors({ steadySeconds = 0, timeoutSeconds, restartPolicy }: DeploymentRequest) {
+  if (steadySeconds === 0) return;
+  const pointer = '/steadySeconds';
+  if (restartPolicy !== undefined && restartPolicy !== 'Always')
+    yield { pointer, detail: 'goes with restartPolicy Always only: a job is followed to its end' };
+  if (timeoutSeconds !== undefined && steadySeconds >= timeoutSeconds)
+    yield { pointer, detail: 'must be less than timeoutSeconds' };
 }
 
 function* windowsErrors(spec: DeploymentRequest): Generator<ErrorDetail> {

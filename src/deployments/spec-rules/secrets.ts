@@ -11,6 +11,8 @@ export interface NamedSecret {
 /** Where the secret of a file of a volume is named. */
 export const fileSecret = (volume: number, file: string) => `/volumes/${volume}/secret/${file}/secretName`;
 export const accountKey = (volume: number) => `/volumes/${volume}/azureFile/storageAccountKeySecretName`;
+/** Azure mounts the share anew with it at every start. */
+export const isAccountKey = (pointer: string) => /^\/volumes\/\d+\/azureFile\//.test(pointer);
 export const workspaceKey = '/diagnostics/logAnalytics/workspaceKeySecretName';
 export const variableSecret = (container: string, variable: number) =>
   `${container}/environmentVariables/${variable}/secretName`;

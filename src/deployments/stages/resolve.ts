@@ -9,7 +9,7 @@ import type { Proven } from '../preflight.ts';
 import { credentialsIn, proveImages, type Resolved, resolveRegistries } from '../proof.ts';
 import { rolePropagation } from '../pull-role.ts';
 import { together } from '../together.ts';
-import { checkWorkloadSecrets } from '../workload-secrets.ts';
+import { findWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
 /** Binds every credential, proves every image with it, pins the digests. Nothing in Azure changes. */
@@ -20,18 +20,22 @@ export const resolve: Stage = async (row, parts, signal) => {
 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
-  const [group, resolved, unusable] = await together(
+  const [group, resolved, workload] = await together(
     parts.containerGroups.get(placeOf(row), signal),
     resolveRegistries(again.plan.registries, credentialParts),
-    checkWorkloadSecrets(again.plan.workloadSecrets, credentialParts),
+    findWorkloadSecrets(again.plan.workloadSecrets, credentialParts),
   );
   if (group && !isOurs(group, row)) return refuse(row, groupExists(row), now);
   // What a change that was superseded has left there is a fact too.
   const found = { liveRevision: liveIn(group, row) };
   for (const { resolution } of resolved)
     if (!resolution.ok) return refuse(row, resolution.failure, now, found);
-  if (unusable) return refuse(row, unusable, now, found);
-  const before = group ? { ...found, intent: { ...row.intent, before: marksOf(group) } } : found;
+  if (!workload.ok) return refuse(row, workload.failure, now, found);
+  const before = {
+    ...found,
+    workloadSecrets: workload.found,
+    ...(group ? { intent: { ...row.intent, before: marksOf(group) } } : {}),
+  };
   // Awaited here: what is held ends with this function.
   return await prove(row, resolved, before, parts, signal);
 };

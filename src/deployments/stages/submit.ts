@@ -142,7 +142,7 @@ async function resolveSecrets(
     if (!resolution.ok) return { failure: resolution.failure };
     credentials.push(resolution.credential);
   }
-  const workload = await resolveWorkloadSecrets(plan.workloadSecrets, parts);
+  const workload = await resolveWorkloadSecrets(plan.workloadSecrets, row.workloadSecrets, parts);
   return workload.ok ? { plan, credentials, workload: workload.values } : { failure: workload.failure };
 }
 

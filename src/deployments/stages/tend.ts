@@ -24,7 +24,7 @@ export async function tend(row: DeploymentRow, parts: TendParts, signal: AbortSi
   const found = live
     ? [
         ...driftOf(row, live, await parts.documents.read(placeOf(row), signal)),
-        ...(await credentialConditions(live.credentials, parts, now, signal)),
+        ...(await credentialConditions([...live.credentials, ...live.workloadSecrets], parts, now, signal)),
       ]
     : [];
   const conditions = found.map(each => ({ ...each, since: sinceOf(row, each) ?? now.toISOString() }));
