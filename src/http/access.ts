@@ -41,8 +41,9 @@ export function requireSignIn(
     limits.spend(request, reply, request.caller, 'head');
     if (permission !== 'signedIn') requirePermission(request.caller, permission);
   });
-  app.addHook('preValidation', async (request, reply) => {
+  app.addHook('preValidation', (request, reply, done) => {
     if (request.caller) limits.spend(request, reply, request.caller, 'body');
+    done();
   });
 }
 

@@ -183,14 +183,15 @@ function registerManners(app: FastifyInstance, log: Log): void {
     closing = true;
     await quiet();
   });
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     // Else a kept-alive connection holds the stop up for as long as it may idle (measured).
     if (closing) reply.header('connection', 'close');
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, caller } = request;
     log.info(
       {
@@ -205,6 +206,7 @@ function registerManners(app: FastifyInstance, log: Log): void {
       },
       'request',
     );
+    done();
   });
 }
 

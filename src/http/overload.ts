@@ -109,7 +109,8 @@ const tooMuch = () =>
 
 /** Refuses changes before anything is read of them while the line is too long. Reads go on. */
 export function shedChanges(app: FastifyInstance, line: Pick<Line, 'isTooLong'>): void {
-  app.addHook('onRequest', async ({ method }) => {
+  app.addHook('onRequest', ({ method }, _reply, done) => {
     if (method !== 'GET' && method !== 'HEAD' && line.isTooLong()) throw tooMuch();
+    done();
   });
 }

@@ -11,8 +11,9 @@ const longestMs = 2_000;
  */
 export function waitForQuiet(app: FastifyInstance): () => Promise<void> {
   let requests = 0;
-  app.addHook('onRequest', async () => {
+  app.addHook('onRequest', (_request, _reply, done) => {
     requests += 1;
+    done();
   });
   return async () => {
     const until = performance.now() + longestMs;

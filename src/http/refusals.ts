@@ -97,9 +97,10 @@ export function createRefusals({ audit, clock, log }: RefusalParts): Refusals {
 /** Every answer that refuses passes here: who is not let in or may not do it, and every change that is not made. */
 export function auditRefusals(app: FastifyInstance, refusals: Refusals, policyDigest: () => string): void {
   app.decorateRequest('refusal', null);
-  app.addHook('onSend', async request => {
+  app.addHook('onSend', (request, _reply, payload, done) => {
     const { refusal: error } = request;
-    if (error && isRefusal(request, error)) await refusals.record(refusalOf(request, error, policyDigest()));
+    if (!error || !isRefusal(request, error)) return done(null, payload);
+    refusals.record(refusalOf(request, error, policyDigest())).then(() => done(null, payload), done);
   });
 }
 

@@ -33,7 +33,7 @@ export function registerTelemetry(app: FastifyInstance, tracer: Tracer, metrics:
     if (request.span) inside(request.span, done);
     else done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { statusCode: status } = reply;
     const code = reply.getHeader('x-ms-error-code');
     metrics.answered({
@@ -50,6 +50,7 @@ export function registerTelemetry(app: FastifyInstance, tracer: Tracer, metrics:
     });
     if (status >= 500) request.span?.fail(String(code ?? status));
     request.span?.end();
+    done();
   });
 }
 

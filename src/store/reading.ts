@@ -6,6 +6,35 @@ import { ofTeams, type ReadTeams } from './walls.ts';
 
 type Row = Selectable<DeploymentsTable>;
 
+/** What callers see is made of these. The others are not read for them: the plan alone is as long as all of these. */
+const shown = [
+  'id',
+  'team',
+  'name',
+  'target',
+  'status',
+  'settled',
+  'revision',
+  'liveRevision',
+  'operation',
+  'health',
+  'observedAt',
+  'waitingFor',
+  'createdAt',
+  'updatedAt',
+  'createdBy',
+  'onBehalfOf',
+  'spec',
+  'images',
+  'credentials',
+  'workloadSecrets',
+  'containerGroup',
+  'failure',
+  'conditions',
+  'timeline',
+] as const satisfies readonly (keyof Row)[];
+type Shown = Pick<Row, (typeof shown)[number]>;
+
 /** With the trace in which its operation was asked for. */
 export async function loadRow(
   db: Kysely<Tables>,
@@ -38,7 +67,7 @@ export async function findDeployment(
   ref: { id: string } | { target: string; name: string },
 ): Promise<Deployment | null> {
   if (teams.length === 0) return null;
-  const visible = db.selectFrom('deployments').selectAll().where(ofTeams(teams));
+  const visible = db.selectFrom('deployments').select(shown).where(ofTeams(teams));
   // Of those that had the name, the one that holds it, else the newest.
   const found =
     'id' in ref
@@ -61,7 +90,7 @@ export async function listDeployments(
   { size, before }: { size: number; before?: string | undefined },
 ): Promise<{ value: Deployment[]; next?: string }> {
   if (teams.length === 0) return { value: [] };
-  let query = db.selectFrom('deployments').selectAll().where(ofTeams(teams));
+  let query = db.selectFrom('deployments').select(shown).where(ofTeams(teams));
   for (const column of ['team', 'name', 'target', 'status', 'onBehalfOf'] as const) {
     const value = filter[column];
     if (value !== undefined) query = query.where(column, '=', value);
@@ -78,7 +107,7 @@ export async function listDeployments(
 }
 
 /** The record as callers see it: no plan, no claim, no column that is only ours. */
-function deploymentOf(row: Row): Deployment {
+export function deploymentOf(row: Shown): Deployment {
   return {
     id: row.id,
     team: row.team,

