@@ -17,6 +17,7 @@ import {
 } from '../../src/deployments/spec.ts';
 import { secretsOf } from '../../src/deployments/spec-rules/secrets.ts';
 import { mayMove, moves } from '../../src/deployments/states.ts';
+import { heldBack } from '../../src/deployments/steady.ts';
 import { settledStatuses, statuses } from '../../src/schemas/deployment.ts';
 import type { DeploymentRequest } from '../../src/schemas/request.ts';
 import { unsupportedProperties, whyUnknown } from '../../src/schemas/unsupported.ts';
@@ -41,6 +42,63 @@ t.test('the smallest request is filled in with what ACI and the contract say', a
   t.same(fillDefaults(spec), spec, 'filling in twice changes nothing: the record can be posted back');
   t.same(sizeOf(spec), { cpu: 1, memoryInGB: 1.5 });
 });
+
+t.test(
+  'what has come up again after a crash counts only after a while, and what lasts as long as was asked',
+  t => {
+    const group = (restartCount: number, startTime: string, exitCode = 1) =>
+      stateOf({
+        location: 'eastus',
+        osType: 'Linux',
+        containers: [
+          {
+            name: 'app',
+            image: 'x',
+            resources: { requests: { cpu: 1, memoryInGB: 1 } },
+            instanceView: {
+              restartCount,
+              currentState: { state: 'Running', startTime: new Date(startTime) },
+              ...(restartCount > 0 ? { previousState: { state: 'Terminated', exitCode } } : {}),
+            },
+          },
+        ],
+      });
+    type Row = Parameters<typeof heldBack>[1];
+    const row = (spec: object, intent = {}, status = 'Provisioning') =>
+      ({
+        spec: { restartPolicy: 'Always', ...spec },
+        intent: { kind: 'Create', ...intent },
+        status,
+      }) as unknown as Row;
+    const at = (seconds: number) => new Date(Date.UTC(2026, 10, 24, 8, 0, seconds));
+    const first = at(0).toISOString();
+    t.equal(heldBack(group(0, first), row({}), at(0)), null, 'at once where nothing else was asked');
+    t.equal(heldBack(group(1, first), row({}), at(0))?.leftMs, 10_000, 'after a crash');
+    t.equal(heldBack(group(1, first, 0), row({}), at(0)), null, 'after an orderly end');
+    const before = { started: {}, eventsUntil: null };
+    t.equal(
+      heldBack(group(1, first), row({}, { before }), at(0)),
+      null,
+      'not for what was before the change',
+    );
+    t.equal(heldBack(group(1, first), row({ restartPolicy: 'OnFailure' }), at(0)), null, 'a job is followed');
+    const asked = row({ steadySeconds: 30 });
+    const held = heldBack(group(0, first), asked, at(0));
+    t.match(held, {
+      leftMs: 30_000,
+      patch: { waitingFor: { reason: 'Steady', until: at(30).toISOString() } },
+    });
+    const { intent } = held?.patch ?? {};
+    t.equal(heldBack(group(0, first), { ...asked, ...(intent ? { intent } : {}) }, at(29))?.leftMs, 1_000);
+    t.equal(heldBack(group(0, first), { ...asked, ...(intent ? { intent } : {}) }, at(30)), null);
+    t.equal(
+      heldBack(group(0, at(20).toISOString()), { ...asked, ...(intent ? { intent } : {}) }, at(30))?.leftMs,
+      30_000,
+      'a restart begins it anew',
+    );
+    t.end();
+  },
+);
 
 t.test('rules between members are judged with their places', async t => {
   const cases: [string, Partial<DeploymentRequest>, string][] = [

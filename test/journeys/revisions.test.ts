@@ -454,6 +454,62 @@ t.test('a job runs to its end: exit codes and last lines are in the operation', 
   });
 });
 
+t.test('where it has to last, what crashes soon after it came up never counts as running', async t => {
+  const running = (startTime: string, more = {}) => ({
+    name: 'app',
+    currentState: { state: 'Running', startTime },
+    restartCount: 0,
+    ...more,
+  });
+  const previousState = { state: 'Terminated', exitCode: 3 };
+  const again = running('2026-11-24T08:00:02Z', { restartCount: 1, previousState });
+  const waiting = { state: 'Waiting', detailStatus: 'CrashLoopBackOff' };
+  await world.control('POST', 'lives', {
+    group: 'unsteady',
+    steps: [
+      {
+        afterMs: 0,
+        provisioningState: 'Succeeded',
+        state: 'Running',
+        containers: [running('2026-11-24T08:00:00Z')],
+      },
+      { afterMs: 1_500, containers: [again] },
+      { afterMs: 3_000, containers: [{ ...again, currentState: waiting, restartCount: 2 }] },
+    ],
+  });
+  const body = requestFor('unsteady', { steadySeconds: 60 });
+  const { json } = await ask('POST', '/deployments', { body, headers: wait });
+  t.match(json, { status: 'Failed', failure: { code: 'ContainerCrashed' } }, JSON.stringify(json));
+
+  const later = { prefer: 'respond-async' };
+  const { json: lasting } = await ask('POST', '/deployments', {
+    body: requestFor('lasting', { steadySeconds: 2 }),
+    headers: later,
+  });
+  await eventually(
+    'it to run',
+    async () =>
+      (await ask('GET', `/deployments/${lasting.id}`)).json.containerGroup?.containers[0]?.state ===
+      'Running',
+  );
+  const held = (await ask('GET', `/deployments/${lasting.id}`)).json;
+  if (!held.settled) t.match(held, { status: 'Provisioning', waitingFor: { reason: 'Steady' } });
+  const reached = (await ask('GET', `/deployments/${lasting.id}`, { headers: wait })).json;
+  t.match(reached, { status: 'Running', waitingFor: null });
+  const { startedAt, durationMs } = reached.timeline.find(
+    ({ phase }: { phase: string }) => phase === 'Provisioning',
+  );
+  t.ok(durationMs >= 2_000, `since ${startedAt}`);
+  for (const wrong of [
+    { steadySeconds: 5, restartPolicy: 'Never' },
+    { steadySeconds: 5, timeoutSeconds: 5 },
+  ])
+    t.match(await ask('POST', '/deployments', { body: requestFor('wrong', wrong as object) }), {
+      status: 400,
+      json: { errors: [{ pointer: '/steadySeconds' }] },
+    });
+});
+
 t.test('plan says what would be done and what stands in the way, and does nothing', async t => {
   const plan = (body: object) => ask('POST', '/deployments/plan', { body });
   const fresh = await plan(requestFor('planned'));
