@@ -234,7 +234,10 @@ export interface ContainerGroup {
   name: string;
   resourceGroup: string;
   subscriptionId: string;
+  /** As Azure spells it: without blanks and capitals. */
   location: string;
+  /** As it was put, where that is another spelling. */
+  writtenLocation?: string;
   tags?: Record<string, string>;
   zones?: string[];
   identity?: { type: string; userAssignedIdentities?: Record<string, unknown> };
@@ -255,8 +258,16 @@ export interface Life {
   /** How pulling them went, by container; absent until it was tried. */
   pulls?: Record<string, Pull>;
   stoppedAt?: number;
+  /** What its containers did before the group was started again, by container. */
+  past?: Past;
   /** A life that a test prescribed instead. */
   prescribed?: LifeStep[];
+}
+
+export interface Past {
+  /** They went on until their successors came. */
+  running: boolean;
+  containers: Record<string, { currentState?: Record<string, unknown>; events: object[] }>;
 }
 
 /** What a simulated container does once it is started. */

@@ -19,6 +19,16 @@ const ofGroups: Difference[] = [
   { kind: 'more', member: inGroup('provisioningTimeoutInSeconds'), reason: filled },
   { kind: 'more', member: inGroup('isCustomProvisioningTimeout'), reason: filled },
   { kind: 'more', member: inGroup('imageRegistryCredentials[].isDelegatedIdentity'), reason: filled },
+  {
+    kind: 'more',
+    member: inGroup('containers[].properties.configMap'),
+    reason: 'filled in, empty, since 2024-05-01 (PowerShell, New-AzContainerGroup)',
+  },
+  {
+    kind: 'more',
+    member: inGroup('diagnostics'),
+    reason: 'the 201 has it in every version that was recorded with it (JavaScript and .NET)',
+  },
   { kind: 'more', member: inGroup('instanceView'), reason: 'every recorded GET and PUT has it' },
   {
     kind: 'more',

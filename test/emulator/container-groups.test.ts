@@ -301,7 +301,7 @@ t.test('PUT is answered at once, with where to look', async t => {
     });
     t.match(shouted, {
       status: 201,
-      json: { location: 'eastus', properties: { containers: [{ name: 'app' }] } },
+      json: { location: 'East US', properties: { containers: [{ name: 'app' }] } },
     });
   });
 

@@ -203,7 +203,16 @@ t.test('stop, start and restart', async t => {
   t.equal((await verb('stop')).status, 204);
   const stopped = await azure.get('app');
   t.match(stopped.properties, { provisioningState: 'Succeeded', instanceView: { state: 'Stopped' } });
-  t.notOk(viewOf(stopped), 'what its containers did is forgotten');
+  t.match(
+    viewOf(stopped),
+    {
+      currentState: { state: 'Terminated', detailStatus: 'Container stopped per client request' },
+      previousState: { state: 'Running' },
+      events: [{ name: 'Pulling' }, { name: 'Pulled' }, { name: 'Started' }],
+    },
+    'what its containers did is kept, and who ended them',
+  );
+  t.equal(viewOf(stopped).currentState.exitCode, undefined);
   t.equal((await verb('stop')).status, 204);
   const before = pulls();
   const started = await verb('start');
@@ -220,7 +229,20 @@ t.test('stop, start and restart', async t => {
   t.match(await azure.ask('GET', result), { status: 200, json: { name: 'app' } });
   t.ok(pulls() > before, 'the image is pulled again');
   t.equal((await verb('restart')).status, 204);
-  await until(azure, 'app', settled);
+  t.match((await azure.get('app')).properties, {
+    provisioningState: 'Updating',
+    instanceView: { state: 'Running' },
+  });
+  t.match(
+    viewOf(await until(azure, 'app', settled)).events,
+    [
+      { name: 'Pulling', count: 3 },
+      { name: 'Pulled', count: 3 },
+      { name: 'Started', count: 3 },
+      { name: 'Killing', message: 'Killing container app (platform initiated).' },
+    ],
+    'events stay, and equal ones are counted',
+  );
 
   const ended = body({ containers: [app({ command: ['true'] })], restartPolicy: 'Never' });
   await azure.ask('PUT', groupOf('ended'), ended);

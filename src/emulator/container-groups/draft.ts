@@ -4,7 +4,7 @@ import type { StoredProperties } from './stored.ts';
 /** A group that is to be. */
 export type Draft = Pick<
   ContainerGroup,
-  'id' | 'name' | 'location' | 'identity' | 'properties' | 'subscriptionId'
+  'id' | 'name' | 'location' | 'zones' | 'identity' | 'properties' | 'subscriptionId'
 >;
 
 export type Refuse = (status: number, code: string, message: string) => Error;

@@ -1,5 +1,6 @@
 import type { ContainerGroup, Life, LifeStep } from '../world.ts';
 import { stamp } from './event.ts';
+import { stoppedView, withPast } from './former-life.ts';
 import { allContainersOf, ownView } from './own-life.ts';
 
 export interface ContainerView {
@@ -24,16 +25,14 @@ export const isTransitioning = (view: View) => !isTerminal(view.provisioningStat
 
 /** Follows from what is stored and the moment alone. */
 export function viewAt(group: ContainerGroup, now: number): View {
-  const { life } = group;
-  if (life.stoppedAt !== undefined)
-    return { ...emptyView(group), provisioningState: 'Succeeded', state: 'Stopped' };
-  return life.prescribed ? prescribedView(group, life, life.prescribed, now) : ownView(group, now);
+  const { stoppedAt, past } = group.life;
+  const view = presentView(group, Math.min(now, stoppedAt ?? now));
+  const whole = past ? withPast(view, past) : view;
+  return stoppedAt === undefined ? whole : stoppedView(whole, stoppedAt);
 }
 
-/** All events of a view, the group's own first. */
-export function eventsOf({ events, containers }: View): object[] {
-  return [...events, ...Object.values(containers).flatMap(container => container.events)];
-}
+const presentView = (group: ContainerGroup, now: number): View =>
+  group.life.prescribed ? prescribedView(group, group.life, group.life.prescribed, now) : ownView(group, now);
 
 function emptyView(group: ContainerGroup): View {
   const containers = allContainersOf(group).map(({ name }): [string, ContainerView] => [

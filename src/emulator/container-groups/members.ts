@@ -217,6 +217,22 @@ export const groupProperties: Shape = {
   type: 'ContainerGroupPropertiesDefinition',
   members: {
     sku: text({ words: ['NotSpecified', 'Standard', 'Dedicated', 'Confidential'], since: '2019-12-01' }),
+    encryptionProperties: one(
+      {
+        type: 'EncryptionProperties',
+        members: {
+          vaultBaseUrl: text(required),
+          keyName: text(required),
+          keyVersion: text(required),
+          identity: text({ since: '2022-10-01' }),
+        },
+      },
+      { since: '2019-12-01' },
+    ),
+    confidentialComputeProperties: one(
+      { type: 'ConfidentialComputeProperties', members: { ccePolicy: text() } },
+      { since: '2022-10-01' },
+    ),
     isCreatedFromStandbyPool: flag({ ...answered, ...profile }),
     provisioningState: text(answered),
     provisioningTimeoutInSeconds: integer({ since: '2022-09-01' }),
@@ -236,10 +252,7 @@ export const groupProperties: Shape = {
     osType: text(),
     volumes: many(volume),
     instanceView: free(answered),
-    diagnostics: one(
-      { type: 'ContainerGroupDiagnostics', members: { logAnalytics: one(logAnalytics) } },
-      { later: true },
-    ),
+    diagnostics: one({ type: 'ContainerGroupDiagnostics', members: { logAnalytics: one(logAnalytics) } }),
     networkProfile: one(
       { type: 'ContainerGroupNetworkProfile', members: { id: text(required) } },
       { until: '2021-03-01' },
@@ -256,23 +269,7 @@ export const groupProperties: Shape = {
         options: text({ later: true }),
       },
     }),
-    encryptionProperties: one(
-      {
-        type: 'EncryptionProperties',
-        members: {
-          vaultBaseUrl: text(required),
-          keyName: text(required),
-          keyVersion: text(required),
-          identity: text({ since: '2022-10-01' }),
-        },
-      },
-      { since: '2019-12-01' },
-    ),
     extensions: many(extension, { since: '2022-10-01' }),
-    confidentialComputeProperties: one(
-      { type: 'ConfidentialComputeProperties', members: { ccePolicy: text() } },
-      { since: '2022-10-01' },
-    ),
     priority: text({ words: ['Regular', 'Spot'], since: '2022-10-01' }),
     identityAcls: one(identityAcls, { since: '2024-11-01' }),
     containerGroupProfile: one(

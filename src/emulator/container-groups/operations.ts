@@ -4,9 +4,11 @@ import type { ArmAccess } from '../arm/access.ts';
 import type { Parts } from '../parts.ts';
 import { type ContainerGroup, lookUp, type Operation } from '../world.ts';
 import { operationVersion } from './api-versions.ts';
+import { pastOf } from './former-life.ts';
 import { findGroup, type GroupParts, groupPath, type OfGroup, provider } from './group-requests.ts';
 import { findImages } from './image-rules.ts';
-import { eventsOf, isTerminal, isTransitioning, type View, viewAt } from './life.ts';
+import { isTerminal, isTransitioning, type View, viewAt } from './life.ts';
+import { containersOf } from './own-life.ts';
 import { isFromPool } from './presumed-profile.ts';
 
 /** The status of operations, and the verbs that begin one. */
@@ -64,8 +66,10 @@ async function startAgain(group: ContainerGroup, all: GroupParts): Promise<Opera
   requireSteady(group, all);
   const images = await findImages(group, puller, access.error);
   requireSteady(group, all);
+  const now = parts.clock.now();
+  const past = pastOf(viewAt(group, now), now);
   const operation = beginOperation(group, parts, group);
-  group.life.images = images;
+  Object.assign(group.life, { images, past });
   lives.begin(group);
   parts.changed('containerGroups', group.id.toLowerCase());
   return operation;
@@ -117,7 +121,7 @@ export function endOperation(group: ContainerGroup, { world, clock, changed }: E
   const view = viewAt(group, clock.now());
   const status = isTerminal(view.provisioningState) ? view.provisioningState : 'Canceled';
   const endTime = new Date(clock.now()).toISOString();
-  Object.assign(operation, outcome(view), { status, endTime });
+  Object.assign(operation, outcome(view, group), { status, endTime });
   changed('operations', operation.id);
 }
 
@@ -134,8 +138,13 @@ function forgetOld({ world: { operations }, changed }: Ending): void {
     }
 }
 
-function outcome(view: View): Pick<Operation, 'events' | 'error'> {
-  return { events: eventsOf(view), ...(view.error ? { error: view.error } : {}) };
+/** Init containers are not told of (recorded traffic). */
+function outcome(
+  { events, containers, error }: View,
+  group: ContainerGroup,
+): Pick<Operation, 'events' | 'error'> {
+  const told = containersOf(group).flatMap(({ name }) => containers[name]?.events ?? []);
+  return { events: [...events, ...told], ...(error ? { error } : {}) };
 }
 
 /** While it goes on, an operation is what its group is. */
@@ -145,7 +154,7 @@ function describeOperation(operation: Operation, { world, clock }: Parts): objec
   const goesOn = operation.endTime === undefined && group?.life.operation === operation.id;
   const view = goesOn && group ? viewAt(group, clock.now()) : undefined;
   const status = view?.provisioningState ?? operation.status;
-  const { events, error = failure(status, events) } = view ? outcome(view) : operation;
+  const { events, error = failure(status, events) } = view && group ? outcome(view, group) : operation;
   // A group out of a pool has no events to tell (recorded traffic).
   const properties = group && isFromPool(group) ? {} : { properties: { events } };
   return { id: resourceId, status, startTime, ...properties, ...(error ? { error } : {}) };

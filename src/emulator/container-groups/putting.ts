@@ -74,7 +74,13 @@ function readDraft(
 ): ContainerGroup {
   const { subscription, group, name } = request.params;
   const body: Partial<ContainerGroup> = readBody(request, containerGroup, access);
-  const { location = present?.location ?? '', tags, identity, zones, properties = {} } = body;
+  const {
+    location = present?.writtenLocation ?? present?.location ?? '',
+    tags,
+    identity,
+    zones,
+    properties = {},
+  } = body;
   if (!location)
     throw access.error(400, 'LocationRequired', 'The location property is required for this definition.');
   const region = normaliseLocation(location);
@@ -85,6 +91,7 @@ function readDraft(
     resourceGroup: group,
     subscriptionId: subscription,
     location: region,
+    ...(location === region ? {} : { writtenLocation: location }),
     properties,
     ...(tags ? { tags } : {}),
     ...(zones ? { zones } : {}),

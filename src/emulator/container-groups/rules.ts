@@ -6,7 +6,7 @@ import { fqdnOf } from './dns-name.ts';
 import { type Draft, propertiesOf, type Refuse } from './draft.ts';
 import { checkQuotas } from './quota.ts';
 import { fullRegion } from './regions.ts';
-import type { StoredContainer, StoredProperties } from './stored.ts';
+import type { StoredContainer } from './stored.ts';
 
 /** Everything that Azure refuses before it looks at an image, with Azure's codes and words, misspelt ones included. */
 export function checkDraft(
@@ -94,23 +94,28 @@ function checkResources({ name, properties }: StoredContainer, draft: Draft, ref
     );
 }
 
-/** What cannot be changed in place. */
+/** What cannot be changed in place: as its refusal says, and documentation and reports of zones, priority and workspace. */
 function checkUpdate(draft: Draft, present: ContainerGroup, refuse: Refuse): void {
-  const fixed = ({ osType = 'Linux', restartPolicy = 'Always', ...others }: StoredProperties) =>
-    JSON.stringify([
+  const fixed = ({ zones, properties }: Pick<Draft, 'zones' | 'properties'>) => {
+    const { osType = 'Linux', restartPolicy = 'Always', ...others } = propertiesOf({ properties });
+    return JSON.stringify([
+      zones ?? [],
+      (others.priority ?? 'Regular').toLowerCase(),
+      others.diagnostics?.logAnalytics?.workspaceId?.toLowerCase(),
       osType.toLowerCase(),
       restartPolicy.toLowerCase(),
       others.subnetIds,
       others.networkProfile,
       others.containers?.map(({ name, properties }) => [name, properties.resources]),
     ]);
+  };
   if (draft.location !== present.location)
     throw refuse(
       409,
       'InvalidResourceLocation',
       `The resource '${present.name}' already exists in location '${present.location}' in resource group '${present.resourceGroup}'. A resource with the same name cannot be created in location '${draft.location}'. Please select a new resource name.`,
     );
-  if (fixed(propertiesOf(draft)) === fixed(propertiesOf(present))) return;
+  if (fixed(draft) === fixed(present)) return;
   throw refuse(
     400,
     'InvalidContainerGroupUpdate',

@@ -13,6 +13,8 @@ export interface StoredProperties {
   };
   sku?: string;
   priority?: string;
+  diagnostics?: { logAnalytics?: { workspaceId?: string } };
+  confidentialComputeProperties?: { ccePolicy?: string };
   secretReferences?: { name: string; identity: string; secretReferenceUri: string }[];
   containerGroupProfile?: { id?: string };
   standbyPoolProfile?: { id?: string };
