@@ -24,11 +24,19 @@ export const shapeOfDocument = ({ tags, content }: GroupDocument): Shape =>
 
 /** What decides whether a group can be changed in place, as ARM answers it. */
 export function fixedOf({ content }: GroupDocument): Fixed {
-  const { osType, restartPolicy, subnetIds, containers } = asMembers(content.properties);
+  const { osType, restartPolicy, subnetIds, priority, diagnostics, containers } = asMembers(
+    content.properties,
+  );
+  const { workspaceId } = asMembers(asMembers(diagnostics).logAnalytics);
   return {
     location: text(content.location),
     ...(osType === undefined ? {} : { osType: text(osType) }),
     ...(restartPolicy === undefined ? {} : { restartPolicy: text(restartPolicy) }),
+    ...(priority === undefined ? {} : { priority: text(priority) }),
+    ...(workspaceId === undefined
+      ? {}
+      : { diagnostics: { logAnalytics: { workspaceId: text(workspaceId) } } }),
+    zones: (Array.isArray(content.zones) ? content.zones : []).map(text),
     subnetIds: asList(subnetIds).map(({ id, name }) => ({
       id: text(id),
       ...(typeof name === 'string' ? { name } : {}),

@@ -1,11 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** What ACI changes in a group only by making it anew: its own refusal names these. A spec has them all. */
+/**
+ * What ACI changes in a group only by making it anew: its own refusal and its documentation name these, but for the
+ * priority, which is a property of where it runs, and the workspace of its logs (reported). A spec has them all.
+ */
 export interface Fixed {
   location?: string;
   osType?: string;
   restartPolicy?: string;
   subnetIds?: readonly { id: string; name?: string }[];
+  zones?: readonly string[];
+  priority?: string;
+  diagnostics?: { logAnalytics: { workspaceId: string } };
   containers: readonly { name?: string; resources?: unknown }[];
 }
 
@@ -17,6 +23,9 @@ const fixed: readonly [pointer: string, part: Part][] = [
   ['/osType', ({ osType = 'Linux' }) => osType.toLowerCase()],
   ['/restartPolicy', ({ restartPolicy = 'Always' }) => restartPolicy.toLowerCase()],
   ['/subnetIds', ({ subnetIds = [] }) => subnetIds.map(({ id, name = null }) => [id.toLowerCase(), name])],
+  ['/zones', ({ zones = [] }) => zones],
+  ['/priority', ({ priority = 'Regular' }) => priority.toLowerCase()],
+  ['/diagnostics', ({ diagnostics }) => diagnostics?.logAnalytics.workspaceId.toLowerCase()],
   ['/containers', ({ containers }) => containers.map(({ name }) => name)],
   ['/containers/*/resources', ({ containers }) => containers.map(({ resources }) => plain(resources))],
 ];
