@@ -20,13 +20,21 @@ export interface Config {
   /** How often a settled deployment is compared with what Azure has. */
   compareEveryMs: number;
   publicUrl: string | null;
-  /** How long events and the logs of failed groups are kept. */
-  retentionDays: number;
+  /** For how many days what is kept. */
+  retention: RetentionSettings;
   hosts: HostTable;
   ca: string | null;
   azure: AzureSettings;
   /** Where traces go; null: nowhere. */
   tracing: TracingSettings | null;
+}
+
+export interface RetentionSettings {
+  /** Events, and the last lines of groups that failed. */
+  events: number;
+  /** Deployments that came to their end, with all that hangs on them. */
+  records: number;
+  audit: number;
 }
 
 export interface AzureSettings {
@@ -60,7 +68,12 @@ export function readConfig(env: Env = environment): Config {
     role: oneOf(env, 'SLIPWAY_ROLE', ['all', 'api', 'worker'], 'all'),
     compareEveryMs: 1_000 * integer(env, 'SLIPWAY_COMPARE_SECONDS', 300, 1, 86_400),
     publicUrl: publicUrl(env),
-    retentionDays: integer(env, 'SLIPWAY_RETENTION_DAYS', 90, 1, 36_500),
+    retention: {
+      events: integer(env, 'SLIPWAY_RETENTION_DAYS', 90, 1, mostDays),
+      // A key that was used with it is good for three days.
+      records: integer(env, 'SLIPWAY_RECORD_DAYS', 365, 3, mostDays),
+      audit: integer(env, 'SLIPWAY_AUDIT_DAYS', 730, 1, mostDays),
+    },
     hosts: attempt('SLIPWAY_HOSTS', () => parseHostTable(env.SLIPWAY_HOSTS ?? '')),
     ca: attempt('SLIPWAY_CA', () => (env.SLIPWAY_CA ? readCa(env.SLIPWAY_CA) : null)),
     azure: azure(env),
@@ -68,6 +81,7 @@ export function readConfig(env: Env = environment): Config {
   };
 }
 
+const mostDays = 36_500;
 const blobForm = /^https:\/\/[a-z0-9]{3,24}\.blob\.core\.windows\.net\/[\w$-]+(?:\/[\w.~-]+)+$/;
 
 /** A path, or the address of a blob. It is read with Slipway's own identity: what signs in by itself is not taken. */

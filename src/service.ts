@@ -157,7 +157,7 @@ async function followPolicy(
 async function startWorker(built: Built, parts: AsyncDisposableStack): Promise<void> {
   const { config, log, clock, azure, database, jobs, store } = built;
   parts.defer(startSealing(database, { log, clock }));
-  parts.defer(startRetention(database, { days: config.retentionDays, log, clock }));
+  parts.defer(startRetention(database, { days: config.retention, log, clock }));
   const stopping = new AbortController();
   const look = createHealth({ ...azure, health: createHealthStore(database), clock, log });
   const looking = keepLooking(look, { clock, log }, stopping.signal);

@@ -42,9 +42,13 @@ async function verify(url: string | undefined, heads: readonly LoggedHead[]): Pr
   }
 }
 
-function tell({ batches, rows, head, unsealed, faults }: Verdict, heads: readonly LoggedHead[]): number {
+function tell(
+  { batches, pruned, rows, head, unsealed, faults }: Verdict,
+  heads: readonly LoggedHead[],
+): number {
   for (const fault of faults) console.log(fault);
-  const whole = `${rows} rows in ${batches} batches, newest head ${head ?? 'none'}`;
+  const past = pruned > 0 ? `; those up to batch ${pruned} are deleted, their time was over` : '';
+  const whole = `${rows} rows in ${batches - pruned} batches, newest head ${head ?? 'none'}${past}`;
   const waiting = unsealed > 0 ? `; ${unsealed} rows are not sealed yet` : '';
   if (faults.length > 0) console.log(`The audit was changed (${faults.length} places): ${whole}${waiting}.`);
   else if (heads.length > 0) console.log(`The audit is whole, as the log has it: ${whole}${waiting}.`);

@@ -13,13 +13,19 @@ export const AuditRecord = Type.Object(
     team: NullableText('The team that it concerns; null where none was named, or nobody was signed in'),
     principal: Type.Union([ref(Principal), Type.Null()]),
     onBehalfOf: NullableText('`<issuer>|<subject>` of the user that a portal acted for'),
-    action: Type.String({ description: 'Such as `create` or `delete`' }),
-    target: NullableText('The deployment that it was about'),
+    action: Type.String({
+      description:
+        'Such as `create` or `delete`; `deleteAudit` is Slipway itself, where the time of the oldest rows is over',
+    }),
+    target: NullableText('The deployment that it was about; of `deleteAudit`, how far it went'),
     code: NullableText('Why it was refused; null where it was allowed'),
     policyDigest: NullableText('The policy that decided'),
     requestId: Type.String(),
     idempotencyKeyHash: NullableText('SHA-256 of the `Idempotency-Key`, in hex'),
-    count: Type.Integer({ description: 'How many refusals it stands for: more than one only in a flood' }),
+    count: Type.Integer({
+      description:
+        'How many refusals it stands for, more than one only in a flood; of `deleteAudit`, how many rows are gone',
+    }),
     batch: Type.Union([Type.Integer(), Type.Null()], {
       description: 'The batch of the chain that it is sealed in; null for some seconds',
     }),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { Kysely, Selectable, Transaction } from 'kysely';
 import type { Log } from '../log.ts';
 import { json } from './json.ts';
+import { isAlone } from './one-replica.ts';
 import type { AuditTable, Tables } from './tables.ts';
 import { asWorker } from './walls.ts';
 
@@ -47,7 +48,7 @@ function logHead(log: Log, { number, head, entries }: Batch): void {
 }
 
 async function sealBatch(trx: Transaction<Tables>, now: Date): Promise<Batch | null> {
-  if (!(await takeTurn(trx))) return null;
+  if (!(await isAlone(trx, 'sealing the audit'))) return null;
   const rows = await trx
     .selectFrom('audit')
     .selectAll()
@@ -73,17 +74,6 @@ async function sealBatch(trx: Transaction<Tables>, now: Date): Promise<Batch | n
     )
     .execute();
   return batch;
-}
-
-// Any number that nothing else locks by.
-const turn = 0x51_1b_4a_7e;
-
-/** One replica at a time, until its transaction ends. */
-async function takeTurn(trx: Transaction<Tables>): Promise<boolean> {
-  const { rows } = await sql<{ mine: boolean }>`select pg_try_advisory_xact_lock(${turn}) as mine`.execute(
-    trx,
-  );
-  return rows[0]?.mine ?? false;
 }
 
 async function newestBatch(db: Kysely<Tables>): Promise<Batch | undefined> {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type AuditRow, type Batch, hashOfRow, headOf, noHead } from './audit-chain.ts';
+import { lastPruned } from './audit-pruning.ts';
 import type { Tables } from './tables.ts';
 
 /** A head as a log line told it. */
@@ -9,7 +10,10 @@ export interface LoggedHead {
 }
 
 export interface Verdict {
+  /** The number of the newest. */
   batches: number;
+  /** The last of those whose time was over; 0 where all are there. */
+  pruned: number;
   rows: number;
   /** Of the newest batch. */
   head: string | null;
@@ -25,17 +29,20 @@ export interface Verdict {
  * is behind the teams' walls.
  */
 export async function verifyAudit(db: Kysely<Tables>, logged: readonly LoggedHead[] = []): Promise<Verdict> {
-  const verdict: Verdict = { batches: 0, rows: 0, head: null, unsealed: 0, faults: [] };
+  const pruned = await lastPruned(db);
+  const verdict: Verdict = { batches: pruned, pruned, rows: 0, head: null, unsealed: 0, faults: [] };
   const heads = new Map<number, string>();
   for await (const batch of readBatches(db)) {
-    verdict.faults.push(...chainFaults(batch, verdict.batches, verdict.head ?? noHead));
+    // The head of what is gone is vouched for by the batch that follows it.
+    if (pruned > 0 && heads.size === 0) heads.set(pruned, batch.previous);
+    verdict.faults.push(...chainFaults(batch, verdict.batches, heads.get(verdict.batches) ?? noHead));
     verdict.faults.push(...rowFaults(batch, await readRows(db, batch.number)));
     heads.set(batch.number, batch.head);
     verdict.batches = batch.number;
     verdict.rows += batch.entries.length;
     verdict.head = batch.head;
   }
-  verdict.faults.push(...(await strayFaults(db, verdict.batches)), ...logFaults(heads, logged));
+  verdict.faults.push(...(await strayFaults(db, verdict.batches)), ...logFaults(heads, logged, pruned));
   verdict.unsealed = await countUnsealed(db);
   return verdict;
 }
@@ -93,10 +100,14 @@ async function strayFaults(db: Kysely<Tables>, newest: number): Promise<string[]
   );
 }
 
-function logFaults(heads: ReadonlyMap<number, string>, logged: readonly LoggedHead[]): string[] {
+function logFaults(
+  heads: ReadonlyMap<number, string>,
+  logged: readonly LoggedHead[],
+  pruned: number,
+): string[] {
   return logged.flatMap(({ batch, head }) => {
     const here = heads.get(batch);
-    if (here === head) return [];
+    if (here === head || batch < pruned) return [];
     return here === undefined
       ? [`batch ${batch} is missing: the log has its head ${head}`]
       : [`batch ${batch} was rewritten: the log has head ${head}, and here it is ${here}`];

@@ -32,6 +32,9 @@ export async function insertAudit(db: Kysely<Tables>, { principal, ...entry }: A
     .execute();
 }
 
+/** Who acts where nobody asks. */
+export const slipway: Principal = { issuer: 'slipway', subject: 'slipway' };
+
 /** What the audit keeps of an accepted change, beside what it is and of what. */
 export interface Changer {
   team: string;

@@ -14,6 +14,7 @@ import * as turns from './migrations/0031-turns.ts';
 import * as savedLogs from './migrations/0032-saved-logs.ts';
 import * as traces from './migrations/0060-traces.ts';
 import * as workloadSecrets from './migrations/0070-workload-secrets.ts';
+import * as retention from './migrations/0080-retention.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -32,4 +33,5 @@ export const migrations: Record<string, Migration> = {
   '0032-saved-logs': savedLogs,
   '0060-traces': traces,
   '0070-workload-secrets': workloadSecrets,
+  '0080-retention': retention,
 };

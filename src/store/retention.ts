@@ -1,61 +1,85 @@
-import { type Kysely, sql } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
+import type { RetentionSettings } from '../config.ts';
 import type { Log } from '../log.ts';
+import { pruneAudit } from './audit-pruning.ts';
 import type { Database } from './database.ts';
+import { isAlone } from './one-replica.ts';
+import {
+  batchSize,
+  deleteEnded,
+  deleteEvents,
+  deleteExpired,
+  deleteRotations,
+  deleteSavedLogs,
+} from './past-records.ts';
 import type { Tables } from './tables.ts';
 import { asWorker } from './walls.ts';
 
+interface RetentionParts {
+  days: RetentionSettings;
+  clock: Clock;
+  log: Log;
+}
+
 const everyMs = 3_600_000;
-// Each is one transaction: nobody waits for it.
-const batchSize = 1_000;
+// Between two batches others have their turn.
+const pauseMs = 50;
 const dayMs = 24 * 3_600_000;
 
-/** What is told of deployments is kept for so many days. Returns what ends it; any number of replicas may. */
-export function startRetention(
-  { db }: Pick<Database, 'db'>,
-  { days, clock, log }: { days: number; clock: Pick<Clock, 'now'>; log: Log },
-): () => Promise<void> {
+/** Deletes what is past its time, again and again. Returns what ends it; any number of replicas may, one of them is at it. */
+export function startRetention(database: Pick<Database, 'db'>, parts: RetentionParts): () => Promise<void> {
   const stopping = new AbortController();
-  let running: Promise<void> = Promise.resolve();
-  const run = () => {
-    running = running.then(async () => {
-      const before = new Date(clock.now().getTime() - days * dayMs);
-      const deleted = await deleteOld(db, before, stopping.signal).catch(err => {
-        log.warn({ err }, 'what is past its time could not be deleted; it is tried again');
-        return 0;
-      });
-      if (deleted > 0) log.info({ deleted, before }, 'events and logs past their time were deleted');
-    });
-  };
-  run();
-  const timer = setInterval(run, everyMs);
-  timer.unref();
+  const running = keepDeleting(database, parts, stopping.signal);
   return async () => {
-    clearInterval(timer);
     stopping.abort();
     await running;
   };
 }
 
-/** Deletes events and saved logs that were written before an instant; of an order always its beginning. How many. */
-export async function deleteOld(db: Kysely<Tables>, before: Date, signal?: AbortSignal): Promise<number> {
-  let deleted = 0;
-  for (const { table, written } of tables) {
-    let count = batchSize;
-    while (count === batchSize && !signal?.aborted) {
-      count = await asWorker(db, async trx => {
-        const { rows } = await sql`delete from ${sql.table(table)} where ctid = any (array(
-          select ctid from ${sql.table(table)} where ${sql.ref(written)} < ${before}
-          order by ${sql.ref(written)} limit ${batchSize} for update skip locked)) returning 1`.execute(trx);
-        return rows.length;
-      });
-      deleted += count;
-    }
+async function keepDeleting(database: Pick<Database, 'db'>, parts: RetentionParts, signal: AbortSignal) {
+  while (!signal.aborted) {
+    await deletePast(database, parts, signal).catch(err => {
+      if (!signal.aborted)
+        parts.log.warn({ err }, 'what is past its time could not be deleted; it is tried again');
+    });
+    await parts.clock.wait(everyMs, signal).catch(() => {});
   }
-  return deleted;
 }
 
-const tables = [
-  { table: 'events', written: 'recorded_at' },
-  { table: 'saved_logs', written: 'at' },
-] as const;
+/** One round of everything, until nothing is past its time or the signal aborts. */
+export async function deletePast(
+  { db }: Pick<Database, 'db'>,
+  { days, clock, log }: RetentionParts,
+  signal?: AbortSignal,
+): Promise<void> {
+  const deleted: Record<string, number> = {};
+  for (const [what, deleteBatch] of Object.entries(stepsOf(days, clock.now())))
+    for (let count = -1; count !== 0 && !signal?.aborted; ) {
+      count = await asWorker(db, async trx => ((await isAlone(trx, work)) ? deleteBatch(trx) : 0));
+      if (count === 0) continue;
+      deleted[what] = (deleted[what] ?? 0) + count;
+      await clock.wait(pauseMs, signal);
+    }
+  if (Object.keys(deleted).length > 0) log.info({ deleted }, 'what was past its time was deleted');
+}
+
+const work = 'deleting what is past its time';
+
+/** Each deletes one batch, and says how many rows it was: 0 where nothing is left. */
+function stepsOf(
+  days: RetentionSettings,
+  now: Date,
+): Record<string, (trx: Transaction<Tables>) => Promise<number>> {
+  const ago = (count: number) => new Date(now.getTime() - count * dayMs);
+  // A day of the audit goes as a whole: each time it is a row of the audit again.
+  const sealed = new Date(Math.floor(ago(days.audit).getTime() / dayMs) * dayMs);
+  return {
+    events: trx => deleteEvents(trx, ago(days.events)),
+    savedLogs: trx => deleteSavedLogs(trx, ago(days.events)),
+    expired: trx => deleteExpired(trx, now),
+    ended: trx => deleteEnded(trx, ago(days.records)),
+    rotations: trx => deleteRotations(trx, ago(days.records)),
+    audit: trx => pruneAudit(trx, { before: sealed, most: batchSize, now }),
+  };
+}

@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction, type UpdateObject } from 'kysely';
 import { settledStatuses } from '../schemas/deployment.ts';
-import { auditChange } from './audit.ts';
+import { auditChange, slipway } from './audit.ts';
 import { begin, beginnings, columnsOfRevision } from './beginning.ts';
 import type { DeploymentRow, Settlement } from './deployments.ts';
 import { insertEvents } from './events.ts';
@@ -164,9 +164,6 @@ async function beginByItself(
   });
   return true;
 }
-
-/** Who acts where nobody asks. */
-const slipway = { issuer: 'slipway', subject: 'slipway' };
 
 /** Raises the event number in the same update that changes the row: numbers are in order and have no gap. Returns the last. */
 async function updateRow(

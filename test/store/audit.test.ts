@@ -91,6 +91,7 @@ for (const kind of ['embedded', 'postgres'] as const) {
       );
       t.same(await verifyAudit(db, heads), {
         batches: 3,
+        pruned: 0,
         rows: 9,
         head: heads[2]?.head,
         unsealed: 0,

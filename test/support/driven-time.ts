@@ -15,6 +15,7 @@ export function createDrivenTime(world: Pick<DemoWorld, 'control'>, databaseUrl:
       now: () => new Date(Date.now() + aheadMs),
       wait: (ms, signal) =>
         new Promise((resolve, reject) => {
+          if (signal?.aborted) return reject(signal.reason);
           const timer = setTimeout(resolve, ms);
           signal?.addEventListener('abort', () => {
             clearTimeout(timer);
