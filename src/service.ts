@@ -10,6 +10,7 @@ import { createDeployments } from './deployments/deployments.ts';
 import { createEvents } from './deployments/events.ts';
 import { createHealth, keepLooking } from './deployments/health.ts';
 import { createLogs } from './deployments/logs.ts';
+import { createLooks, keepLookingAround } from './deployments/looks.ts';
 import { createOptions } from './deployments/options.ts';
 import { createPacing } from './deployments/pacing.ts';
 import { createPlanning } from './deployments/plan.ts';
@@ -37,6 +38,7 @@ import { createAuditStore } from './store/audit.ts';
 import { startSealing } from './store/audit-sealing.ts';
 import { openDatabase } from './store/database.ts';
 import { createDeploymentStore, type DeploymentStore } from './store/deployments.ts';
+import { createFollowingStore } from './store/following.ts';
 import { createHealthStore } from './store/health.ts';
 import { startJobs } from './store/jobs.ts';
 import { createPacingStore } from './store/pacing.ts';
@@ -160,14 +162,19 @@ async function startWorker(built: Built, parts: AsyncDisposableStack): Promise<v
   parts.defer(startRetention(database, { days: config.retention, log, clock }));
   const stopping = new AbortController();
   const look = createHealth({ ...azure, health: createHealthStore(database), clock, log });
-  const looking = keepLooking(look, { clock, log }, stopping.signal);
+  const looks = createLooks({ ...built, ...azure, following: createFollowingStore(database, jobs) });
+  const looking = [
+    keepLooking(look, { clock, log }, stopping.signal),
+    keepLookingAround(looks, { clock, log }, stopping.signal),
+  ];
   parts.defer(async () => {
     stopping.abort();
-    await looking;
+    await Promise.all(looking);
   });
   const advance = createAdvance({
     ...built,
     ...azure,
+    looks,
     tendEveryMs: config.compareEveryMs,
     revision: (row, number) => store.revision('all', row.id, number),
     tenantId: config.azure.tenantId ?? '',

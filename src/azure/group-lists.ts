@@ -9,6 +9,7 @@ import { toAzureError } from './failure.ts';
 export interface ListedGroup {
   name: string;
   tags: Record<string, string>;
+  provisioningState?: string;
 }
 
 export interface GroupLists {
@@ -36,7 +37,8 @@ export function createGroupLists(options: {
           requestOptions: { timeout: timeoutMs },
           ...(signal ? { abortSignal: signal } : {}),
         });
-        for await (const { name, tags = {} } of pages) groups.push({ name: name ?? '', tags });
+        for await (const { name = '', tags = {}, provisioningState } of pages)
+          groups.push({ name, tags, ...(provisioningState ? { provisioningState } : {}) });
         return groups;
       } catch (error) {
         const found = toAzureError('arm', 'list container groups', error);

@@ -1,4 +1,4 @@
-import type { AciEvent, ContainerGroupState } from '../azure/container-groups.ts';
+import type { AciEvent, ContainerGroupState, OperationState } from '../azure/container-groups.ts';
 import { registryOf } from '../registry/reference.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { DeploymentRow } from '../store/deployments.ts';
@@ -23,7 +23,7 @@ export async function explainGroup(
     case 'crashed':
       return explainCrash(observation.container, row, parts, signal);
     case 'provisioningFailed':
-      return explainOperation(group, row, parts, signal);
+      return explainOperation(observation.operation ?? null, group, row, parts, signal);
   }
 }
 
@@ -71,12 +71,12 @@ const endedFromOutside: ReadonlySet<number> = new Set([0, 137, 143]);
  * its containers ended, which they also do because the group failed.
  */
 async function explainOperation(
+  operation: OperationState | null,
   group: ContainerGroupState,
   row: DeploymentRow,
   parts: StageParts,
   signal: AbortSignal,
 ): Promise<Failure> {
-  const operation = row.operationUrl ? await parts.containerGroups.operation(row.operationUrl, signal) : null;
   const containers = everyContainer(group);
   const events = [
     ...(operation?.events ?? []),

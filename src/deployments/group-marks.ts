@@ -38,7 +38,9 @@ export function hasMoved(group: ContainerGroupState, marks: GroupMarks): boolean
 }
 
 /** Azure is still at it. */
-export const isMoving = ({ provisioningState = 'Succeeded' }: ContainerGroupState): boolean =>
+export const isMoving = ({
+  provisioningState = 'Succeeded',
+}: Pick<ContainerGroupState, 'provisioningState'>): boolean =>
   !/^(?:succeeded|failed|canceled|unhealthy)$/i.test(provisioningState);
 
 /** Without the events of what was there before: they stay, and say nothing of the change. */

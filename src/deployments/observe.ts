@@ -1,4 +1,4 @@
-import type { AciEvent, ContainerGroupState } from '../azure/container-groups.ts';
+import type { AciEvent, ContainerGroupState, OperationState } from '../azure/container-groups.ts';
 import type { ContainerGroupView } from '../schemas/deployment.ts';
 import type { NewEvent } from '../store/deployments.ts';
 import type { Spec } from './spec.ts';
@@ -10,7 +10,8 @@ export type Observation =
   | { kind: 'moving' }
   | { kind: 'running' }
   | { kind: 'completed' }
-  | { kind: 'provisioningFailed' }
+  /** With what its operation said, where that was asked. */
+  | { kind: 'provisioningFailed'; operation?: OperationState }
   | { kind: 'startFailed'; container?: Container; events: AciEvent[] }
   | { kind: 'crashed'; container: Container };
 

@@ -36,6 +36,8 @@ export interface Pacing {
   through(containerGroups: ContainerGroups, row: Paceable): ContainerGroups;
   /** The deployment will not send what it has a place for. */
   release(row: Paceable): Promise<void>;
+  /** Until when nothing of the subscription may be read; null where it may. */
+  readsBlocked(place: { subscription: string }): Date | null;
   /** Told of every answer, also to others than these. */
   observe(answer: ArmAnswer): void;
 }
@@ -50,6 +52,7 @@ const groupWindows = [
 ];
 const buckets = { writes: { size: 200, perSecond: 10 }, deletes: { size: 200, perSecond: 10 } };
 const pauseWithoutWordMs = 10_000;
+const longestSpreadMs = 5_000;
 // Below that many left, what others or we think there is has drifted apart.
 const worthTelling = 20;
 
@@ -69,8 +72,9 @@ export function createPacing({ store, clock }: PacingParts): Pacing {
 
   return {
     async before(row) {
-      const until = blocked.get(keyOf('reads', row));
-      if (until && until > clock.now()) throw new Paced('ArmThrottled', until);
+      const until = readsBlocked(row);
+      // Who was held back by one answer does not come back in one moment.
+      if (until) throw new Paced('ArmThrottled', later(until, Math.random() * longestSpreadMs));
       if (row.status !== 'Submitting') return;
       const place = await store.reserve({ ...asking(row, 'creates'), now: clock.now() });
       if (!place.go) throw pacedBy(place, 'creates');
@@ -85,6 +89,8 @@ export function createPacing({ store, clock }: PacingParts): Pacing {
 
     release: ({ id }) => store.release(id, clock.now()),
 
+    readsBlocked,
+
     observe(answer) {
       if (answer.method === 'PUT' || answer.method === 'DELETE') answers.set(answer.path, answer);
       if (answer.status !== 429 || answer.kind !== 'reads') return;
@@ -95,6 +101,11 @@ export function createPacing({ store, clock }: PacingParts): Pacing {
       store.tellBlocked(key, until).catch(() => {});
     },
   };
+
+  function readsBlocked({ subscription }: { subscription: string }): Date | null {
+    const until = blocked.get(keyOf('reads', { subscription }));
+    return until && until > clock.now() ? until : null;
+  }
 
   async function inTurn<T>(row: Paceable, call: Call, to: GroupPlace, send: () => Promise<T>): Promise<T> {
     const ask = asking(row, call);

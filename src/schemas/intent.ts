@@ -20,6 +20,8 @@ export interface Intent {
   steady?: { since: string; started: Record<string, string> };
   /** Azure has taken the verb. */
   sent?: true;
+  /** When Azure was last told to delete the group (RFC 3339). */
+  deletionSentAt?: string;
   /** Of a cancel: the operation that it ends, and where that was. */
   cancels?: { operation: string; intent: Intent; status: Status };
   /** Until then what a lost worker sent may still reach Azure (RFC 3339). */

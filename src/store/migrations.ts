@@ -15,6 +15,7 @@ import * as savedLogs from './migrations/0032-saved-logs.ts';
 import * as traces from './migrations/0060-traces.ts';
 import * as workloadSecrets from './migrations/0070-workload-secrets.ts';
 import * as retention from './migrations/0080-retention.ts';
+import * as following from './migrations/0090-following.ts';
 
 /** In the order of their names; what has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -34,4 +35,5 @@ export const migrations: Record<string, Migration> = {
   '0060-traces': traces,
   '0070-workload-secrets': workloadSecrets,
   '0080-retention': retention,
+  '0090-following': following,
 };

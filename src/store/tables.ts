@@ -34,6 +34,7 @@ export interface Tables {
   eventCounters: { team: string; last: number };
   savedLogs: SavedLogsTable;
   looks: { subscription: string; resourceGroup: string; dueAt: Date; everyMs: number };
+  listTurns: { subscription: string; resourceGroup: string; dueAt: Date };
   audit: AuditTable;
   auditBatches: AuditBatchesTable;
   idempotency: IdempotencyTable;

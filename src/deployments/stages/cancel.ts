@@ -1,26 +1,23 @@
 import { failure } from '../failure.ts';
 import { liveIn } from '../group-marks.ts';
-import { type Move, stay } from '../move.ts';
-import { inDoubt } from './remove.ts';
+import type { Move } from '../move.ts';
+import { inDoubt, takeAway } from './remove.ts';
 import { placeOf, type Stage } from './stage.ts';
 
 /**
  * Ends the change that was under way, once it is certain what Azure has of it: of a first revision nothing may be left;
  * of a later one what was live stays, and where Azure has it already it runs to its end.
  */
-export const cancel: Stage = async (row, { containerGroups, clock }, signal) => {
+export const cancel: Stage = async (row, parts, signal) => {
   const { cancels } = row.intent;
   if (!cancels) throw new Error(`deployment ${row.id} has nothing to cancel`);
   // Not what was live when it was canceled, which may be of the change itself.
   const { previous = null } = cancels.intent;
-  const now = clock.now();
-  const group = await containerGroups.get(placeOf(row), signal);
+  const now = parts.clock.now();
+  const group = await parts.containerGroups.get(placeOf(row), signal);
   const live = liveIn(group, row);
   if (previous !== null && live === row.revision) return tooLate(cancels, live, now);
-  if (previous === null && live !== null) {
-    await containerGroups.remove(placeOf(row), signal);
-    return stay('Canceling', 500);
-  }
+  if (previous === null && group && live !== null) return takeAway(group, row, parts, signal);
   return inDoubt(row, now) ?? canceled(cancels.operation, live, now);
 };
 

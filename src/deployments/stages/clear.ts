@@ -10,14 +10,15 @@ import { placeOf, type Stage } from './stage.ts';
 export const clear: Stage = async (row, parts, signal) => {
   const { containerGroups, clock } = parts;
   if (!row.failure) throw new Error(`deployment ${row.id} has no failure to end with`);
-  const live = liveIn(await containerGroups.get(placeOf(row), signal), row);
+  const group = await containerGroups.get(placeOf(row), signal);
+  const live = liveIn(group, row);
   const stays = row.spec.keepFailed || (row.intent.previous ?? null) !== null;
   if (live !== null && stays) {
     const health = live === row.revision ? 'Degraded' : row.health;
     return fail(row.failure, clock.now(), { health, liveRevision: live });
   }
   if (live !== null) {
-    await keepLogs(row, parts, signal);
+    await keepLogs(row, group, parts, signal);
     await containerGroups.remove(placeOf(row), signal);
   }
   return fail(row.failure, clock.now(), { health: 'Missing', liveRevision: null });

@@ -1,14 +1,17 @@
-import type { ContainerGroupState } from '../../azure/container-groups.ts';
+import type { ContainerGroupState, OperationState } from '../../azure/container-groups.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
+import { failedBy } from '../arm-operation.ts';
 import { explainGroup } from '../explain-group.ts';
 import { failure } from '../failure.ts';
 import { hasMoved, isMoving, isOurs, revisionOf, since } from '../group-marks.ts';
 import { isJob, resultOf } from '../job.ts';
+import { keepLogs } from '../kept-logs.ts';
 import { fail, goOn, type Move, type Patch, settle, stay } from '../move.ts';
 import { passes, stillThere } from '../not-now.ts';
 import { newEvents, type Observation, observe, viewOf } from '../observe.ts';
 import { rolePropagation, spreading } from '../pull-role.ts';
+import { heldBack } from '../steady.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
 
 /**
@@ -25,11 +28,16 @@ export const follow: Stage = async (row, parts, signal) => {
 
   const recent = since(group, row.intent.before);
   const { events, seenEvents } = newEvents(recent, row.seenEvents);
-  const patch: Patch = { containerGroup: viewOf(group), seenEvents, observedAt: now };
-  const observation = isStale(group, row, now) ? { kind: 'moving' as const } : observe(recent, row.spec);
+  const stale = isStale(group, row, now);
+  // The state of before is not told as what became of this change.
+  const view = stale && !isMoving(group) ? {} : { containerGroup: viewOf(group) };
+  const patch: Patch = { ...view, seenEvents, observedAt: now };
+  const seen = stale ? { kind: 'moving' as const } : observe(recent, row.spec);
+  const held = seen.kind === 'running' ? heldBack(recent, row, now) : null;
+  const observation = held ? { kind: 'moving' as const } : seen;
   switch (observation.kind) {
     case 'running':
-      return running(row, patch, events, now);
+      return running(row, patch, events, parts);
     case 'completed': {
       const result = await resultOf(group, row, parts, signal);
       const move = settle('Succeeded', { ...patch, health: 'Healthy' }, [
@@ -41,9 +49,19 @@ export const follow: Stage = async (row, parts, signal) => {
     case 'moving':
       if (now >= row.deadlineAt && row.status !== 'Running')
         return stay(row.status, 0, { ...patch, failure: timedOut(row) }, events);
-      return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor: null }, events);
+      return stay(
+        row.status,
+        Math.min(
+          await parts.looks.nextInMs(row, patch.containerGroup),
+          held?.leftMs ?? Number.POSITIVE_INFINITY,
+        ),
+        { ...patch, waitingFor: null, ...held?.patch },
+        events,
+      );
     default: {
-      const explained = await explainGroup(observation, recent, row, parts, signal);
+      const found = await withOperation(observation, row, parts, signal);
+      events.push(...failedBy(found, row, now));
+      const explained = await explainGroup(found, recent, row, parts, signal);
       const young = spreading(explained, row, now);
       const failure = young ?? explained;
       const again = passes(failure) && mayRunAgain(observation, row);
@@ -68,6 +86,17 @@ function isStale(group: ContainerGroupState, { intent, timeline }: DeploymentRow
   return sent === true && !hasMoved(group, before) && now.getTime() - begun < longestBeginningMs;
 }
 
+/** Resource Manager is asked for the operation where it failed, and never else. */
+async function withOperation<T extends Observation>(
+  observation: T,
+  { operationUrl }: DeploymentRow,
+  { containerGroups }: StageParts,
+  signal: AbortSignal,
+): Promise<T & { operation?: OperationState }> {
+  if (observation.kind !== 'provisioningFailed' || !operationUrl) return observation;
+  return { ...observation, operation: await containerGroups.operation(operationUrl, signal) };
+}
+
 /** A job that is never to be started again is not started again by us either. */
 const mayRunAgain = ({ kind }: Observation, { status, spec }: DeploymentRow) =>
   status === 'Provisioning' && (kind !== 'crashed' || spec.restartPolicy !== 'Never');
@@ -88,17 +117,24 @@ async function tryAgain(
   row: DeploymentRow,
   patch: Patch,
   events: Move['events'],
-  { containerGroups, clock }: StageParts,
+  parts: StageParts,
   signal: AbortSignal,
   spreads: boolean,
 ): Promise<Move> {
+  const { containerGroups, clock, looks } = parts;
   const now = clock.now();
   const reason = spreads ? rolePropagation : failure.code;
   const since = row.waitingFor?.reason === reason ? row.waitingFor.since : now.toISOString();
   const waitingFor = { reason, since, failure };
   if (kind !== 'provisioningFailed')
-    return stay(row.status, nextLookInMs(row, now), { ...patch, waitingFor }, events);
+    return stay(
+      row.status,
+      await looks.nextInMs(row, patch.containerGroup),
+      { ...patch, waitingFor },
+      events,
+    );
   if (row.revision > 1) return stay(row.status, 0, { ...patch, failure }, events);
+  await keepLogs(row, await containerGroups.get(placeOf(row), signal), parts, signal);
   await containerGroups.remove(placeOf(row), signal);
   const until = new Date(now.getTime() + secondTryInMs).toISOString();
   const message = `${failure.code}: ${failure.detail} The container group is put again.`;
@@ -112,20 +148,25 @@ async function tryAgain(
   };
 }
 
-/** Until then a person watches; after it, ARM's reads are spared. */
-function nextLookInMs(row: DeploymentRow, now: Date): number {
-  const age = now.getTime() - Date.parse(row.timeline.at(-1)?.startedAt ?? '');
-  if (age < 15_000) return 500;
-  return age < 120_000 ? 2_000 : 10_000;
-}
-
-function running(row: DeploymentRow, patch: Patch, events: Move['events'], now: Date): Move {
+async function running(
+  row: DeploymentRow,
+  patch: Patch,
+  events: Move['events'],
+  { clock, looks }: StageParts,
+): Promise<Move> {
   const well: Patch = { ...patch, health: 'Healthy' };
-  if (row.status === 'Running') return stay('Running', nextLookInMs(row, now), well, events);
+  if (row.status === 'Running')
+    return stay('Running', await looks.nextInMs(row, patch.containerGroup), well, events);
+  const now = clock.now();
   const told = [...(events ?? []), said(now, 'Running', 'Every container runs')];
   // A job is looked at until it has ended, and so long its operation runs.
   return isJob(row)
-    ? stay('Running', 500, { ...well, waitingFor: null, retries: 0 }, told)
+    ? stay(
+        'Running',
+        await looks.nextInMs(row, patch.containerGroup),
+        { ...well, waitingFor: null, retries: 0 },
+        told,
+      )
     : settle('Running', well, told);
 }
 

@@ -14,6 +14,7 @@ import type { Secret } from '../../secret.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import type { SavedLogs } from '../../store/saved-logs.ts';
 import { failure } from '../failure.ts';
+import type { Looks } from '../looks.ts';
 import type { Move } from '../move.ts';
 
 /** What the stages work with. */
@@ -25,6 +26,7 @@ export interface StageParts {
   registry: RegistryClient;
   acrToken: (signal: AbortSignal) => Promise<Secret>;
   savedLogs: Pick<SavedLogs, 'save'>;
+  looks: Pick<Looks, 'nextInMs' | 'firstInMs' | 'isCrowded'>;
   policy: () => LoadedPolicy;
   clock: Clock;
   tenantId: string;

@@ -1,14 +1,17 @@
+import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import { AzureError } from '../../azure/failure.ts';
 import type { Plan } from '../../policy/decide.ts';
 import { registryOf } from '../../registry/reference.ts';
 import type { Failure } from '../../schemas/failure.ts';
 import type { Secret } from '../../secret.ts';
-import type { DeploymentRow } from '../../store/deployments.ts';
+import type { DeploymentRow, NewEvent } from '../../store/deployments.ts';
+import { acceptedBy, operationAccepted, untold } from '../arm-operation.ts';
 import { containerGroupBody } from '../container-group.ts';
 import { type CredentialParts, type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
 import { isOurs, liveIn, revisionOf } from '../group-marks.ts';
 import { isIsolated } from '../identity-acls.ts';
+import { keepLogs } from '../kept-logs.ts';
 import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
@@ -42,14 +45,20 @@ export const submit: Stage = async (row, parts, signal) => {
   });
   if ('failure' in resolved)
     return refuse(row, resolved.failure, now, { liveRevision: liveIn(present, row) });
-  if (present && row.intent.replaces) return await makeRoom(row, parts, signal);
+  if (present && row.intent.replaces) return await makeRoom(row, present, parts, signal);
   // Awaited here: what is held ends with this function.
   return await put(row, resolved, parts, signal);
 };
 
 /** Everything that the new group needs is there: the old one goes. */
-async function makeRoom(row: DeploymentRow, parts: StageParts, signal: AbortSignal): Promise<Move> {
+async function makeRoom(
+  row: DeploymentRow,
+  present: ContainerGroupState,
+  parts: StageParts,
+  signal: AbortSignal,
+): Promise<Move> {
   const first = row.liveRevision !== null;
+  if (first) await keepLogs(row, present, parts, signal);
   await parts.containerGroups.remove(placeOf(row), signal);
   const message = 'The container group is deleted: Azure cannot change it in place';
   const at = parts.clock.now();
@@ -79,9 +88,10 @@ async function put(
       ...resolved,
     });
   try {
-    const { operationUrl, isolated } = await parts.containerGroups.put(placeOf(row), build, signal);
-    const credentials = withIsolation(row, resolved.plan, isolated);
-    return submitted(row, operationUrl, parts.clock.now(), { credentials });
+    const taken = await parts.containerGroups.put(placeOf(row), build, signal);
+    const credentials = withIsolation(row, resolved.plan, taken.isolated);
+    const event = acceptedBy(taken, row, parts.clock.now());
+    return await submitted(row, event, parts, { credentials, operationUrl: taken.operationUrl });
   } catch (error) {
     if (!(error instanceof AzureError)) throw error;
     // The group is not as the record has it, or the spec was not compared with it.
@@ -105,12 +115,15 @@ const needsRoom: ReadonlySet<string | null> = new Set([
 async function submittedBefore(
   row: DeploymentRow,
   plan: Plan,
-  { containerGroups, clock }: StageParts,
+  parts: StageParts,
   signal: AbortSignal,
 ): Promise<Move> {
+  const { containerGroups, clock } = parts;
   const pulls = row.credentials.some(({ identity }) => identity !== undefined);
   const taken = pulls && (await containerGroups.isIsolated(placeOf(row), signal));
-  return submitted(row, null, clock.now(), { credentials: withIsolation(row, plan, taken) });
+  const message = `Azure Resource Manager has container group '${row.name}': its answer was lost`;
+  const event = { at: clock.now(), source: 'Arm' as const, type: operationAccepted, message };
+  return submitted(row, event, parts, { credentials: withIsolation(row, plan, taken), operationUrl: null });
 }
 
 /** The record says whether the workload is kept from an identity that pulls. */
@@ -122,11 +135,14 @@ function withIsolation({ credentials }: DeploymentRow, { workloadIdentities }: P
   );
 }
 
-function submitted(row: DeploymentRow, operationUrl: string | null, at: Date, patch: Patch = {}): Move {
-  const message = `Azure Resource Manager accepted container group '${row.name}'`;
-  return goOn('Provisioning', { ...patch, operationUrl, liveRevision: row.revision }, [
-    { at, source: 'Slipway', type: 'Submitted', message },
-  ]);
+async function submitted(
+  row: DeploymentRow,
+  event: NewEvent,
+  { looks }: StageParts,
+  patch: Patch,
+): Promise<Move> {
+  const move = goOn('Provisioning', { ...patch, ...untold(row), liveRevision: row.revision }, [event]);
+  return { ...move, againInMs: await looks.firstInMs(row) };
 }
 
 /** Resolves the very versions that were proven. */

@@ -1,0 +1,191 @@
+import type { GroupLists, ListedGroup } from '../azure/group-lists.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { ContainerGroupView } from '../schemas/deployment.ts';
+import type { DeploymentRow } from '../store/deployments.ts';
+import type { Crowd, Followed, FollowingStore } from '../store/following.ts';
+import { isMoving, isOurs, revisionOf } from './group-marks.ts';
+import type { Pacing } from './pacing.ts';
+
+type Place = Pick<DeploymentRow, 'subscription' | 'resourceGroup'>;
+type Row = Place & Pick<DeploymentRow, 'status' | 'timeline' | 'deadlineAt' | 'containerGroup'>;
+
+/** When the live groups are looked at. A look is one read of one group, and the only thing that is believed of it. */
+export interface Looks {
+  /** Soon at first, then later; in a crowd when it is its turn. `group`: as it was seen last. */
+  nextInMs(row: Row, group?: ContainerGroupView | null): Promise<number>;
+  /** The first after Azure took a change: at once, where no crowd waits. */
+  firstInMs(row: Place): Promise<number>;
+  /** So many are under way there that nobody is looked at without need. */
+  isCrowded(row: Place): Promise<boolean>;
+  /**
+   * Brings forward the looks at what has moved. One list of a resource group tells that of all that are followed there; a
+   * list may lag behind, and says nothing of containers (recorded traffic).
+   */
+  lookAround(signal: AbortSignal): Promise<void>;
+}
+
+interface LooksParts {
+  following: FollowingStore;
+  groupLists: GroupLists;
+  pacing: Pick<Pacing, 'readsBlocked'>;
+  clock: Clock;
+  log: Log;
+}
+
+const soonestMs = 500;
+const latestMs = 10_000;
+/** Of the 25 reads a second that a subscription gets back; submitting and health take the others. */
+const looksPerSecond = 10;
+/** How many looks a second are brought forward: what is read then is read for good. */
+const broughtForwardPerSecond = 15;
+/** Of fewer a list costs more than it saves. */
+const fewestListed = 5;
+const manyOpen = 50;
+const shortestListMs = 2_000;
+/** What a list costs of our own time, 0.02 ms a group (measured), is a hundredth of the time between two. */
+const listMsPerGroup = 2;
+const countedForMs = 1_000;
+const listLagMs = 60_000;
+
+export function createLooks(parts: LooksParts): Looks {
+  const { following, clock } = parts;
+  const crowds = keepFor(countedForMs, () => following.crowds(), clock);
+  const around = async (place: Place) => find(await crowds(), place);
+  return {
+    async nextInMs(row, group = row.containerGroup) {
+      const now = clock.now().getTime();
+      const age = now - Date.parse(row.timeline.at(-1)?.startedAt ?? '');
+      const usual = Math.min(Math.max(age / 8 || soonestMs, soonestMs), latestMs);
+      const turn = turnMs(await around(row), isSilent(row, group));
+      const waits = turn > usual ? spread(turn) : Math.round(usual);
+      const left = row.deadlineAt.getTime() - now;
+      return left > 0 ? Math.min(waits, left) : waits;
+    },
+    async firstInMs(row) {
+      const turn = turnMs(await around(row), false);
+      return turn > soonestMs ? spread(turn) : 0;
+    },
+    isCrowded: async row => (await around(row)).crowd.open >= manyOpen,
+    async lookAround(signal) {
+      const all = await crowds();
+      for (const crowd of all) {
+        if (signal.aborted) return;
+        await bringForward(find(all, crowd), parts, signal).catch(err =>
+          parts.log.warn({ err, resourceGroup: crowd.resourceGroup }, 'a resource group was not listed'),
+        );
+      }
+    },
+  };
+}
+
+const pauseMs = 2_000;
+
+/** Looks around until it is aborted. Any number of replicas may. */
+export async function keepLookingAround(
+  looks: Pick<Looks, 'lookAround'>,
+  { clock, log }: { clock: Clock; log: Log },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await looks.lookAround(signal).catch(err => log.warn({ err }, 'what is under way was not counted'));
+    await clock.wait(pauseMs, signal).catch(() => {});
+  }
+}
+
+/** A resource group among those of its subscription in which something is under way. */
+interface Around {
+  crowd: Crowd;
+  groups: number;
+}
+
+function find(all: readonly Crowd[], place: Place): Around {
+  const subscription = place.subscription.toLowerCase();
+  const resourceGroup = place.resourceGroup.toLowerCase();
+  const near = all.filter(each => each.subscription === subscription);
+  const crowd = near.find(each => each.resourceGroup === resourceGroup);
+  const nobody = { subscription, resourceGroup, open: 0, listed: 0, silent: 0 };
+  return { crowd: crowd ?? nobody, groups: Math.max(1, near.length) };
+}
+
+/**
+ * How long until each has had a look, where the subscription's looks are shared between its resource groups, and there
+ * between those of which a list can tell the end and those of which it cannot.
+ */
+function turnMs({ crowd: { listed, silent }, groups }: Around, isSilent: boolean): number {
+  const shares = groups * (listed > 0 && silent > 0 ? 2 : 1);
+  return ((isSilent ? silent : listed) * shares * 1_000) / looksPerSecond;
+}
+
+const isSilent = ({ status }: Row, group: ContainerGroupView | null) =>
+  status !== 'Deleting' && status !== 'Canceling' && hasEnded(group?.provisioningState ?? null);
+
+const hasEnded = (provisioningState: string | null) =>
+  provisioningState !== null && !isMoving({ provisioningState });
+
+/** Thousands that began at once do not come back at once. */
+const spread = (ms: number) => Math.round(ms * (0.75 + Math.random() / 2));
+
+async function bringForward(around: Around, parts: LooksParts, signal: AbortSignal): Promise<void> {
+  const { following, groupLists, pacing, clock } = parts;
+  const { crowd, groups } = around;
+  const everyMs = Math.max(
+    shortestListMs,
+    groups * (shortestListMs / fewestListed),
+    (crowd.listed + crowd.silent) * listMsPerGroup,
+  );
+  if (crowd.listed + crowd.silent === 0 || pacing.readsBlocked(crowd)) return;
+  const lists = crowd.listed >= fewestListed;
+  const now = clock.now();
+  if (lists && !(await following.takeTurn(crowd, now, new Date(now.getTime() + everyMs)))) return;
+  const listed = lists ? await groupLists.list(crowd, signal) : null;
+  const due = whoseTurn(await following.followed(crowd), listed, around, clock.now());
+  const most = Math.ceil((broughtForwardPerSecond * everyMs) / 1_000 / groups);
+  await following.wake(due.slice(0, most));
+}
+
+/** Whose look is brought forward, those first of whom the list has news. Pure. */
+export function whoseTurn(
+  rows: readonly Followed[],
+  listed: readonly ListedGroup[] | null,
+  around: Around,
+  now: Date,
+): string[] {
+  const byName = new Map(listed?.map(group => [group.name.toLowerCase(), group]));
+  const free = rows.filter(
+    ({ waitsUntil }) => waitsUntil === null || Date.parse(waitsUntil) <= now.getTime(),
+  );
+  const moved = free.filter(row => listed !== null && hasNews(row, byName.get(row.name), now));
+  // Its look was put far away when there were more.
+  const overdue = free.filter(row => {
+    const turn = Math.max(turnMs(around, false), turnMs(around, true), latestMs);
+    return sinceLook(row, now) > 2 * turn;
+  });
+  return [...new Set([...moved, ...overdue].map(({ id }) => id))];
+}
+
+const sinceLook = ({ updatedAt }: Followed, now: Date) => now.getTime() - updatedAt.getTime();
+
+/** A list may lag behind: one that it does not have may be there, and is asked for by itself then, now and then. */
+function hasNews(row: Followed, group: ListedGroup | undefined, now: Date): boolean {
+  const ours = group && isOurs(group, row) ? group : undefined;
+  if (row.status === 'Deleting' || row.status === 'Canceling') return !ours;
+  if (!ours) return sinceLook(row, now) > listLagMs;
+  if (revisionOf(ours) !== row.revision || hasEnded(row.provisioningState)) return false;
+  return hasEnded(ours.provisioningState ?? null);
+}
+
+/** One call at a time, and what it found is good for so long. */
+function keepFor<T>(ms: number, read: () => Promise<T>, clock: Clock): () => Promise<T> {
+  let kept: { at: number; found: Promise<T> } | null = null;
+  return () => {
+    const now = clock.now().getTime();
+    if (kept && Math.abs(now - kept.at) < ms) return kept.found;
+    const fresh = { at: now, found: read() };
+    kept = fresh;
+    fresh.found.catch(() => {
+      if (kept === fresh) kept = null;
+    });
+    return fresh.found;
+  };
+}

@@ -1,0 +1,120 @@
+import { type Kysely, sql } from 'kysely';
+import type { Status } from '../schemas/deployment.ts';
+import type { Database } from './database.ts';
+import type { Jobs } from './jobs.ts';
+import type { Tables } from './tables.ts';
+import { asWorker } from './walls.ts';
+
+/** A resource group, its names in lower case. */
+export interface GroupOfGroups {
+  subscription: string;
+  resourceGroup: string;
+}
+
+/** How many deployments are under way in a resource group. */
+export interface Crowd extends GroupOfGroups {
+  open: number;
+  /** Of these Azure has a group, which is looked at: those of which a list of the resource group can tell the end. */
+  listed: number;
+  /** And those of which it cannot: only their containers have not come so far. */
+  silent: number;
+}
+
+/** What is on record of one that is looked at. */
+export interface Followed {
+  id: string;
+  name: string;
+  status: Status;
+  revision: number;
+  provisioningState: string | null;
+  /** When it was looked at last. */
+  updatedAt: Date;
+  /** It is not to be looked at before. */
+  waitsUntil: string | null;
+}
+
+/** What the looks at live groups go by, one view for all replicas. */
+export interface FollowingStore {
+  crowds(): Promise<Crowd[]>;
+  /** Whether it is the caller who lists the resource group now: then nobody else does before `dueAt`. */
+  takeTurn(place: GroupOfGroups, now: Date, dueAt: Date): Promise<boolean>;
+  /** Those that are looked at there: what was not for longest first. */
+  followed(place: GroupOfGroups): Promise<Followed[]>;
+  /** Lets the next look at each be now. */
+  wake(ids: readonly string[]): Promise<void>;
+}
+
+/** Azure may have their group, and what becomes of it is waited for. */
+const followedStatuses: readonly Status[] = [
+  'Provisioning',
+  'Running',
+  'Restarting',
+  'Starting',
+  'Stopping',
+  'Deleting',
+  'Canceling',
+];
+
+/** What a list tells of these is that they are gone. */
+const goingStatuses: readonly Status[] = ['Deleting', 'Canceling'];
+
+const followed = sql<boolean>`not settled and status = any(cast(${followedStatuses} as text[]))`;
+const stateOnRecord = sql<string | null>`container_group ->> 'provisioningState'`;
+const silent = sql<boolean>`(status <> all(cast(${goingStatuses} as text[]))
+  and ${stateOnRecord} in ('Succeeded', 'Failed', 'Canceled', 'Unhealthy'))`;
+
+export function createFollowingStore({ db }: Pick<Database, 'db'>, jobs: Jobs): FollowingStore {
+  return {
+    crowds: () => asWorker(db, crowds),
+    takeTurn: (place, now, dueAt) => asWorker(db, trx => takeTurn(trx, place, now, dueAt)),
+    followed: place => asWorker(db, trx => followedIn(trx, place)),
+    wake: ids =>
+      asWorker(db, async trx => {
+        for (const id of ids) await jobs.wake(trx, id);
+      }),
+  };
+}
+
+async function crowds(db: Kysely<Tables>): Promise<Crowd[]> {
+  const { rows } = await sql<Crowd>`select lower(subscription) as subscription,
+      lower(resource_group) as "resourceGroup", count(*)::int as open,
+      (count(*) filter (where ${followed} and ${silent}))::int as silent,
+      (count(*) filter (where ${followed} and ${silent} is not true))::int as listed
+    from deployments where not settled group by 1, 2`.execute(db);
+  return rows;
+}
+
+async function takeTurn(
+  db: Kysely<Tables>,
+  { subscription, resourceGroup }: GroupOfGroups,
+  now: Date,
+  dueAt: Date,
+): Promise<boolean> {
+  const taken = await db
+    .insertInto('listTurns')
+    .values({ subscription, resourceGroup, dueAt })
+    .onConflict(turn =>
+      turn
+        .columns(['subscription', 'resourceGroup'])
+        .doUpdateSet({ dueAt })
+        .where('listTurns.dueAt', '<=', now),
+    )
+    .returning('dueAt')
+    .execute();
+  return taken.length > 0;
+}
+
+function followedIn(db: Kysely<Tables>, { subscription, resourceGroup }: GroupOfGroups): Promise<Followed[]> {
+  return db
+    .selectFrom('deployments')
+    .select(['id', 'name', 'status', 'revision', 'updatedAt'])
+    .select([
+      stateOnRecord.as('provisioningState'),
+      sql<string | null>`waiting_for ->> 'until'`.as('waitsUntil'),
+    ])
+    .where(followed)
+    .where(sql`lower(subscription)`, '=', subscription)
+    .where(sql`lower(resource_group)`, '=', resourceGroup)
+    .orderBy('updatedAt')
+    .execute();
+}
