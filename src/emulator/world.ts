@@ -51,7 +51,7 @@ export interface ResourceGroup {
   name: string;
   subscriptionId: string;
   location: string;
-  tags: Record<string, string>;
+  tags?: Record<string, string>;
   /** It is being deleted, with everything in it. */
   deleting?: true;
 }

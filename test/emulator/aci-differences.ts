@@ -80,9 +80,12 @@ const pooled: Difference[] = [
   { kind: 'fewer', member: `${pairs}.key`, reason: mapped },
 ];
 
+/** Of quotas (PowerShell, Get-AzContainerInstanceUsage). */
+const ofUsages: Difference[] = [{ kind: 'more', member: 'value[].id', reason: 'recorded in 2021 and 2024' }];
+
 /** In a list each group has them. */
 const listed = (differences: Difference[]) =>
   differences.map(each => ({ ...each, member: `value[].${each.member}` }));
 
-export const exampleDifferences = [...ofGroups, ...listed(ofGroups)];
+export const exampleDifferences = [...ofGroups, ...listed(ofGroups), ...ofUsages];
 export const recordingDifferences = [...dynamic, ...listed(dynamic), ...pooled];

@@ -54,5 +54,8 @@ function addImage(emulator: TestEmulator, image: string): void {
   const host = first.includes('.') ? first : 'docker.io';
   const repository = first.includes('.') ? rest.join('/') : `library/${name}`;
   addRegistry(emulator, host, {});
+  // What nobody brings a credential for is public.
+  const { users, anonymous } = emulator.world.registries[host] ?? { users: {}, anonymous: [] };
+  if (Object.keys(users).length === 0) anonymous.push('**');
   putImage(emulator.world, host, repository, tag, {});
 }

@@ -91,6 +91,7 @@ function commonHeaders(asked: Record<string, unknown>): Record<string, string> {
   return {
     'cache-control': 'no-cache',
     pragma: 'no-cache',
+    expires: '-1',
     'strict-transport-security': 'max-age=31536000; includeSubDomains',
     'x-content-type-options': 'nosniff',
     'x-ms-request-id': id,

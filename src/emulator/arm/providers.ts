@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { apiVersions } from '../container-groups/api-versions.ts';
+import { regions as groupRegions } from '../container-groups/regions.ts';
 import type { ArmAccess } from './access.ts';
 
 type Named = { Params: { subscription: string; namespace: string } };
@@ -14,8 +15,19 @@ const regions: [name: string, displayName: string, group: string][] = [
   ['westeurope', 'West Europe', 'Europe'],
 ];
 
-const resourceTypes: Record<string, { types: string[]; versions: string[] }> = {
+interface Provider {
+  types: string[];
+  versions: string[];
+  /** Where they can be, if not where all else is. */
+  locations?: string[];
+  /** What the first of its types can have. */
+  capabilities?: string;
+}
+
+const resourceTypes: Record<string, Provider> = {
   'Microsoft.ContainerInstance': {
+    locations: Object.values(groupRegions),
+    capabilities: 'SystemAssignedResourceIdentity, SupportsTags, SupportsLocation',
     types: [
       'containerGroups',
       'serviceAssociationLinks',
@@ -24,6 +36,7 @@ const resourceTypes: Record<string, { types: string[]; versions: string[] }> = {
       'locations/usages',
       'locations/cachedImages',
       'locations/operations',
+      'locations/operationresults',
       'operations',
     ],
     versions: apiVersions.toReversed(),
@@ -74,17 +87,22 @@ export function registerProviders(arm: FastifyInstance, arms: ArmAccess): void {
 }
 
 function describe(subscription: string, namespace: string): object {
-  const { types, versions } = resourceTypes[namespace] ?? { types: [], versions: [] };
+  const {
+    types = [],
+    versions = [],
+    capabilities = 'None',
+    locations = regions.map(([, displayName]) => displayName),
+  }: Partial<Provider> = resourceTypes[namespace] ?? {};
   return {
     id: `/subscriptions/${subscription}/providers/${namespace}`,
     namespace,
     registrationPolicy: 'RegistrationRequired',
     registrationState: 'Registered',
-    resourceTypes: types.map(resourceType => ({
+    resourceTypes: types.map((resourceType, index) => ({
       resourceType,
-      locations: regions.map(([, displayName]) => displayName),
+      locations,
       apiVersions: versions,
-      capabilities: 'None',
+      capabilities: index === 0 ? capabilities : 'None',
     })),
   };
 }

@@ -36,7 +36,8 @@ export function registerResourceGroups(arm: FastifyInstance, parts: Parts, arms:
   });
   arm.head<OfGroup>(path, async (request, reply) => {
     arms.allow(request, `${type}/read`, idOf(request));
-    return reply.code(world.resourceGroups[idOf(request).toLowerCase()] ? 204 : 404).send();
+    if (world.resourceGroups[idOf(request).toLowerCase()]) return reply.code(204).send();
+    return reply.code(404).header('x-ms-failure-cause', 'gateway').send();
   });
   arm.put<OfGroup>(path, async (request, reply) => {
     const id = idOf(request);
@@ -51,7 +52,8 @@ export function registerResourceGroups(arm: FastifyInstance, parts: Parts, arms:
     arms.allow(request, `${type}/write`, idOf(request));
     const found = find(request);
     // Its name and its place cannot be changed, only what is written on it.
-    found.tags = readBody(request.body, arms).tags() ?? found.tags;
+    const tags = readBody(request.body, arms).tags();
+    if (tags) found.tags = tags;
     changed('resourceGroups', found.id.toLowerCase());
     return describe(found);
   });
@@ -91,9 +93,15 @@ function readGroup(
       'InvalidResourceGroupLocation',
       `Invalid resource group location '${location}'. The Resource group already exists in location '${known.location}' (group '${group}').`,
     );
-  const tags = body.tags() ?? {};
-  if (known) return { ...known, tags };
-  return { id: groupId(subscription, group), name: group, subscriptionId: subscription, location, tags };
+  const tags = body.tags();
+  const { tags: _, ...kept } = known ?? {
+    id: groupId(subscription, group),
+    name: group,
+    subscriptionId: subscription,
+    location,
+  };
+  // None is told where none was sent (recorded traffic).
+  return { ...kept, ...(tags ? { tags } : {}) };
 }
 
 function registerDeletion(

@@ -57,6 +57,7 @@ function describeSubscription(
   return {
     id,
     authorizationSource: 'RoleBased',
+    managedByTenants: [],
     subscriptionId,
     tenantId: world.tenantId,
     displayName,

@@ -6,11 +6,11 @@ import type { StoredProperties } from './stored.ts';
 
 interface Quota {
   name: QuotaName;
-  localizedName: string;
   /** How much of it a group takes. */
   taken(properties: StoredProperties): number;
 }
 
+const skuOf = ({ sku = 'Standard' }: StoredProperties) => sku.toLowerCase();
 const isSpot = ({ priority }: StoredProperties) => String(priority).toLowerCase() === 'spot';
 
 const coresOf = ({ containers = [] }: StoredProperties) =>
@@ -21,24 +21,29 @@ const gpusOf = ({ containers = [] }: StoredProperties, sku: string) =>
     .map(({ properties }) => properties.resources?.requests?.gpu)
     .reduce((sum, gpu) => sum + (gpu?.sku?.toUpperCase() === sku ? (gpu.count ?? 0) : 0), 0);
 
+const ofSku =
+  (sku: string, taken: Quota['taken']): Quota['taken'] =>
+  properties =>
+    skuOf(properties) === sku ? taken(properties) : 0;
+const spotless: Quota['taken'] = properties => (isSpot(properties) ? 0 : coresOf(properties));
+
+/** In the order, and by the names, of recorded answers. */
 const quotas: readonly Quota[] = [
-  { name: 'ContainerGroups', localizedName: 'Container Groups', taken: () => 1 },
-  {
-    name: 'StandardCores',
-    localizedName: 'Standard Cores',
-    taken: properties => (isSpot(properties) ? 0 : coresOf(properties)),
-  },
-  {
-    name: 'StandardSpotCores',
-    localizedName: 'Standard Spot Cores',
-    taken: properties => (isSpot(properties) ? coresOf(properties) : 0),
-  },
-  ...(['K80', 'P100', 'V100'] as const).map(sku => ({
-    name: `${sku}Cores` as const,
-    localizedName: `${sku} Cores`,
-    taken: (properties: StoredProperties) => gpusOf(properties, sku),
+  { name: 'ContainerGroups', taken: () => 1 },
+  { name: 'StandardCores', taken: ofSku('standard', spotless) },
+  { name: 'StandardSpotCores', taken: properties => (isSpot(properties) ? coresOf(properties) : 0) },
+  ...(['K80', 'P100', 'V100'] as const).map(gpu => ({
+    name: `Standard${gpu}Cores` as const,
+    taken: (properties: StoredProperties) => gpusOf(properties, gpu),
   })),
+  ...(['Dedicated', 'Confidential'] as const).flatMap(sku => [
+    { name: `${sku}ContainerGroups` as const, taken: ofSku(sku.toLowerCase(), () => 1) },
+    { name: `${sku}Cores` as const, taken: ofSku(sku.toLowerCase(), coresOf) },
+  ]),
 ];
+
+/** `StandardK80Cores` is `Standard K80 Cores`. */
+const readable = (name: QuotaName) => name.replaceAll(/(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z])/g, ' ');
 
 /** Refuses a group for which its region has not enough left. */
 export function checkQuotas(draft: Draft, world: World, limits: Limits, refuse: Refuse): void {
@@ -67,11 +72,13 @@ export function describeUsages(
   location: string,
 ): object[] {
   const groups = groupsIn(world, subscriptionId, location);
-  return quotas.map(({ name, localizedName, taken }) => ({
+  const place = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerInstance/locations/${location}`;
+  return quotas.map(({ name, taken }) => ({
+    id: `${place}/usages/${name}`,
     unit: 'Count',
     currentValue: sum(groups, taken),
     limit: limits.quota(name),
-    name: { value: name, localizedValue: localizedName },
+    name: { value: name, localizedValue: readable(name) },
   }));
 }
 

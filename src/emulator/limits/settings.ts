@@ -31,9 +31,13 @@ export type QuotaName =
   | 'ContainerGroups'
   | 'StandardCores'
   | 'StandardSpotCores'
-  | 'K80Cores'
-  | 'P100Cores'
-  | 'V100Cores';
+  | 'StandardK80Cores'
+  | 'StandardP100Cores'
+  | 'StandardV100Cores'
+  | 'DedicatedContainerGroups'
+  | 'DedicatedCores'
+  | 'ConfidentialContainerGroups'
+  | 'ConfidentialCores';
 
 /** The region of the demo world has more room than Azure gives at first: 100 groups and 100 cores. */
 export function defaultSettings(): LimitSettings {
@@ -53,9 +57,13 @@ export function defaultSettings(): LimitSettings {
       ContainerGroups: 1_000,
       StandardCores: 1_000,
       StandardSpotCores: 100,
-      K80Cores: 8,
-      P100Cores: 8,
-      V100Cores: 8,
+      StandardK80Cores: 8,
+      StandardP100Cores: 8,
+      StandardV100Cores: 8,
+      DedicatedContainerGroups: 100,
+      DedicatedCores: 1_000,
+      ConfidentialContainerGroups: 100,
+      ConfidentialCores: 1_000,
     },
     roleAssignments: { perSubscription: 4_000, effectAfterMs: 0 },
     retryAfter: true,
