@@ -55,7 +55,7 @@ function addImage(emulator: TestEmulator, image: string): void {
   const repository = first.includes('.') ? rest.join('/') : `library/${name}`;
   addRegistry(emulator, host, {});
   // What nobody brings a credential for is public.
-  const { users, anonymous } = emulator.world.registries[host] ?? { users: {}, anonymous: [] };
-  if (Object.keys(users).length === 0) anonymous.push('**');
+  const registry = emulator.world.registries[host];
+  if (registry && Object.keys(registry.users).length === 0) registry.anonymous.push('**');
   putImage(emulator.world, host, repository, tag, {});
 }
