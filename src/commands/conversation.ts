@@ -12,6 +12,7 @@ export interface Call {
   path: string;
   status: number;
   caller?: string;
+  clientRequestId?: string;
 }
 
 export interface Answer {

@@ -23,6 +23,7 @@ import { submit } from './stages/submit.ts';
 import { type TendParts, tend, untilTend } from './stages/tend.ts';
 import { restart, start, stop } from './stages/verbs.ts';
 import { mayMove } from './states.ts';
+import { withNews } from './telling.ts';
 import { withUndoing } from './undoing.ts';
 import { watchMove } from './watch-move.ts';
 
@@ -102,7 +103,8 @@ async function make(
   parts: AdvanceParts,
 ): Promise<Move | null> {
   const made = await attempt(row, stage, parts, claim.signal);
-  const move = withNextLook(row, withUndoing(row, made, parts.clock.now()), parts);
+  const now = parts.clock.now();
+  const move = withNextLook(row, withUndoing(row, withNews(row, made, now), now), parts);
   if (!mayMove(row.status, move.to))
     throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
   try {

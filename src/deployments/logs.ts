@@ -154,7 +154,7 @@ function gone({ status, name, settled }: DeploymentRow): RequestError {
     );
   return createError(
     'LogsGone',
-    `Container group '${name}' is gone, and Azure keeps no log without it; the deployment is ${status}. Of a group that fails Slipway keeps the last lines.`,
+    `Container group '${name}' is gone, and Azure keeps no log without it; the deployment is ${status}. Of a group that Slipway takes away it keeps the last lines.`,
   );
 }
 

@@ -159,6 +159,12 @@ t.test('an outage of the vault or of ARM delays a deployment, and says so', asyn
     status: 'Running',
     waitingFor: null,
   });
+  const { value } = (await ask('GET', `/deployments/${accepted.json.id}/events`)).json;
+  t.match(
+    value.filter(({ type }: { type: string }) => type === 'Waiting'),
+    [{ source: 'Slipway', message: /^Waits for VaultOutage until 2/, data: { reason: 'VaultOutage' } }],
+    'who follows the events is told once',
+  );
 
   await world.control('POST', 'faults', {
     host: 'management.azure.com',

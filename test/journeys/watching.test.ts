@@ -23,6 +23,7 @@ const runs = {
   currentState: { state: 'Running', startTime: begun, detailStatus: '' },
   restartCount: 0,
 };
+const waited = { headers: { prefer: 'wait=40' } };
 const running = { afterMs: 0, provisioningState: 'Succeeded', state: 'Running', containers: [runs] };
 const crashes = {
   afterMs: 60_000,
@@ -48,6 +49,7 @@ t.test('from the stream of a deployment one learns how it went, and when it is o
     ids.map((_, index) => index + 1),
   );
   t.match(text, /"type":"Running"/);
+  t.match(text, /"source":"Arm","type":"Succeeded","message":"Container group 'watched' is Succeeded"/);
   t.match(text, /event: end\ndata: \{"status":"Running"/);
   const back = { headers: { ...asStream.headers, 'last-event-id': String(ids.length) } };
   t.equal((await ask('GET', `/deployments/${id}/events`, back)).status, 204);
@@ -155,6 +157,22 @@ t.test('of a group that failed and was removed the last lines are kept', async t
   t.match(followed.text, /exiting with 2.*event: end\ndata: \{"reason":"the container group is gone/s);
   const last = [...followed.text.matchAll(/^id: (\S+)$/gm)].at(-1)?.[1] ?? '';
   t.equal((await ask('GET', `${path}?follow=true`, { headers: { 'last-event-id': last } })).status, 204);
+});
+
+t.test('of a group that is deleted or canceled the last lines are kept too', async t => {
+  for (const [name, restartPolicy, end] of [
+    ['farewell', 'Always', (id: string) => ask('DELETE', `/deployments/${id}`, waited)],
+    ['recalled', 'Never', (id: string) => ask('POST', `/deployments/${id}/cancel`, waited)],
+  ] as const) {
+    const { id } = await deploy(name, [running], { restartPolicy });
+    const path = `/deployments/${id}/containers/app/logs`;
+    await eventually('it to write', async () => (await ask('GET', path)).text.includes('at work'));
+    t.match(await end(id), { status: 200, json: { status: /^(?:Deleted|Canceled)$/ } });
+    const kept = await ask('GET', path);
+    t.match(kept, { status: 200, text: /^app: started\napp: at work\n/ }, name);
+    t.ok(kept.headers.get('last-modified'));
+    t.match((await ask('GET', `${path}?follow=true`)).text, /at work.*event: end/s);
+  }
 });
 
 t.test('a container that has not started says so', async t => {
