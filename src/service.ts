@@ -275,7 +275,7 @@ async function startMetrics(
 function inLine(store: DeploymentStore, line: Line): DeploymentStore {
   return {
     ...store,
-    accept: acceptance => line.run(() => store.accept(acceptance)),
-    acceptChange: change => line.run(() => store.acceptChange(change)),
+    accept: acceptance => line.run(acceptance.team, () => store.accept(acceptance)),
+    acceptChange: change => line.run(change.team, () => store.acceptChange(change)),
   };
 }

@@ -121,7 +121,6 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   registerApiVersion(app);
   registerMethods(app);
   registerProblems(app);
-  if (parts.line) shedChanges(app, parts.line);
   auditRefusals(app, parts.refusals, parts.policyDigest);
   acceptJsonOnly(app);
   for (const schema of [
@@ -153,6 +152,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     app.addSchema(schema);
   openDocs(app);
   requireSignIn(app, parts.authenticator, parts.rateLimits);
+  if (parts.line) shedChanges(app, parts.line);
 
   await registerDocs(app, parts.publicUrl);
   app.after(() => {

@@ -2,12 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../clock.ts';
 import { createError } from '../errors.ts';
 
-/** The line in which changes wait to be recorded. */
+/** Where changes wait to be recorded: each team in a line of its own. */
 export interface Line {
-  /** Does the work in its turn. Throws `StoreUnavailable` where it has waited for too long and others are waiting too. */
-  run<T>(work: () => Promise<T>): Promise<T>;
-  /** Whether whoever comes now would wait in vain. */
-  isTooLong(): boolean;
+  /**
+   * Does the work in its team's turn. Throws `StoreUnavailable` where it has waited for too long and more comes than can be
+   * done.
+   */
+  run<T>(team: string, work: () => Promise<T>): Promise<T>;
+  /** Whether who comes now for one of these teams would wait in vain. */
+  isTooLong(teams: readonly string[]): boolean;
 }
 
 interface Waiting {
@@ -16,74 +19,99 @@ interface Waiting {
   refuse(): void;
 }
 
+interface TeamLine {
+  /** The oldest first. */
+  waiting: Waiting[];
+  /** When it was last seen empty. */
+  emptyAt: number;
+  came: Count;
+  went: Count;
+}
+
 /** Fewer than there are connections to the store: reads find one. */
 const atOnce = 6;
 /** What is looked back on. */
 const spanSeconds = 10;
+/** More comes than goes: callers who wait for their answers come as often as they go, give or take. */
+const surplus = 1.1;
 /** Nobody waits for longer then: who was refused at once comes back, who has hung up does not. */
 const longestWaitMs = 250;
 const mostWaiting = 5_000;
 
 /**
- * A crowd that comes once waits for its turn, however long that takes. Where for ten seconds more have come than were let
- * in, and the line was never empty, more is asked for than can be done: then those who have waited for too long are
- * refused, and the store goes on doing all that it can.
+ * Teams take turns: a flood stands in line behind itself. A crowd that comes once waits, however long that takes; where the
+ * oldest have waited for long already the newest go first, so that most are answered in time. Where for ten seconds more
+ * of a team have come than were let in, and its line was never empty, more is asked for than can be done: then those who
+ * have waited for too long are refused, and the store goes on doing all that it can.
  */
 export function createLine(clock: Pick<Clock, 'now'>): Line {
-  const line: Waiting[] = [];
+  // In the order of their turns.
+  const lines = new Map<string, TeamLine>();
   let active = 0;
-  let emptyAt = Number.NEGATIVE_INFINITY;
   const now = () => clock.now().getTime();
-  const came = createCount(now);
-  const went = createCount(now);
-  const isCalm = () =>
-    line.length === 0 || now() - emptyAt < spanSeconds * 1000 || came.ofSpan() <= went.ofSpan();
-  const isStale = ({ since }: Waiting) => !isCalm() && now() - since > longestWaitMs;
 
-  function next(): void {
-    active -= 1;
-    for (let first = line[0]; first && isStale(first); first = line[0]) {
-      line.shift();
-      first.refuse();
-    }
-    const first = line.shift();
-    if (line.length === 0) emptyAt = now();
-    first?.start();
+  function lineOf(team: string): TeamLine {
+    const known = lines.get(team);
+    if (known) return known;
+    const fresh = { waiting: [], emptyAt: now(), came: createCount(now), went: createCount(now) };
+    lines.set(team, fresh);
+    return fresh;
   }
 
-  function enter(): Promise<void> {
-    came.count();
+  const isCalm = ({ waiting, emptyAt, came, went }: TeamLine) =>
+    waiting.length === 0 || now() - emptyAt < spanSeconds * 1000 || came.ofSpan() <= went.ofSpan() * surplus;
+  const isLate = (one: Waiting | undefined) => one !== undefined && now() - one.since > longestWaitMs;
+  const isOverrun = (line: TeamLine) => isLate(line.waiting[0]) && !isCalm(line);
+
+  function enter(line: TeamLine): Promise<void> {
+    line.came.count();
+    if (line.waiting.length === 0) line.emptyAt = now();
     if (active < atOnce) {
       active += 1;
-      if (line.length === 0) emptyAt = now();
       return Promise.resolve();
     }
-    if (line.length >= mostWaiting) throw tooMuch();
+    if (line.waiting.length >= mostWaiting) throw tooMuch();
     return new Promise((resolve, reject) => {
-      line.push({
-        since: now(),
-        start: () => {
-          active += 1;
-          resolve();
-        },
-        refuse: () => reject(tooMuch()),
-      });
+      line.waiting.push({ since: now(), start: resolve, refuse: () => reject(tooMuch()) });
     });
   }
 
+  function next(): void {
+    active -= 1;
+    for (const [team, line] of lines) {
+      while (isOverrun(line)) line.waiting.shift()?.refuse();
+      const first = isLate(line.waiting[0]) ? line.waiting.pop() : line.waiting.shift();
+      if (line.waiting.length === 0) line.emptyAt = now();
+      if (!first) continue;
+      active += 1;
+      lines.delete(team);
+      lines.set(team, line);
+      first.start();
+      return;
+    }
+  }
+
   return {
-    async run(work) {
-      await enter();
+    async run(team, work) {
+      const line = lineOf(team);
+      await enter(line);
       try {
         return await work();
       } finally {
-        went.count();
+        line.went.count();
         next();
       }
     },
-    isTooLong: () => line[0] !== undefined && isStale(line[0]),
+    isTooLong: teams =>
+      teams.length > 0 &&
+      teams.every(team => {
+        const line = lines.get(team);
+        return line !== undefined && isOverrun(line);
+      }),
   };
 }
+
+type Count = ReturnType<typeof createCount>;
 
 /** How many there were in the last ten seconds. */
 function createCount(now: () => number) {
@@ -107,10 +135,11 @@ const tooMuch = () =>
     headers: { 'retry-after': String(1 + Math.floor(Math.random() * 5)) },
   });
 
-/** Refuses changes before anything is read of them while the line is too long. Reads go on. */
+/** Refuses changes before their body is read while the lines of all teams of the caller are too long. Reads go on. */
 export function shedChanges(app: FastifyInstance, line: Pick<Line, 'isTooLong'>): void {
-  app.addHook('onRequest', ({ method }, _reply, done) => {
-    if (method !== 'GET' && method !== 'HEAD' && line.isTooLong()) throw tooMuch();
+  app.addHook('onRequest', ({ method, caller }, _reply, done) => {
+    const isChange = method !== 'GET' && method !== 'HEAD';
+    if (isChange && caller && line.isTooLong(Object.keys(caller.teams))) throw tooMuch();
     done();
   });
 }

@@ -2,6 +2,13 @@ import Fastify from 'fastify';
 import t from 'tap';
 import { createLine, shedChanges } from '../../src/http/overload.ts';
 import { registerProblems } from '../../src/http/problems.ts';
+import type { Caller } from '../../src/schemas/principal.ts';
+
+const caller: Caller = {
+  principal: { issuer: 'embedded', subject: 'someone', client: 'someone' },
+  teams: { demo: ['deploy'] },
+  expiresAt: 0,
+};
 
 /** A line with a clock in hand, and work that ends when it is told to. */
 function start() {
@@ -14,9 +21,9 @@ function start() {
       now += ms;
     },
     /** Resolves with what came of it. */
-    enter(name = 'done') {
+    enter(name = 'done', team = 'demo') {
       return line
-        .run(() => new Promise<void>(end => ends.push(end)))
+        .run(team, () => new Promise<void>(end => ends.push(end)))
         .then(
           () => name,
           error => error.code as string,
@@ -31,23 +38,72 @@ function start() {
   };
 }
 
-t.test('a crowd that comes once waits for its turn, in order', async t => {
-  const { enter, end, working, pass, line } = start();
-  const order: string[] = [];
-  const all = Array.from({ length: 100 }, (_, n) => enter(`${n}`).then(name => order.push(name)));
-  await end();
-  t.equal(working(), 6, 'six at once');
-  for (let n = 0; n < 100; n += 1) {
-    pass(300);
+t.test(
+  'a crowd that comes once waits: in order at first, then the newest go first; nobody is refused',
+  async t => {
+    const { enter, end, working, pass, line } = start();
+    const order: string[] = [];
+    const all = Array.from({ length: 100 }, (_, n) => enter(`${n}`).then(name => order.push(name)));
+    await end();
+    t.equal(working(), 6, 'six at once');
+    for (let n = 0; n < 100; n += 1) {
+      pass(300);
+      await end();
+    }
+    await Promise.all(all);
+    const numbers = Array.from({ length: 100 }, (_, n) => `${n}`);
+    t.same(
+      order,
+      [...numbers.slice(0, 6), ...numbers.slice(6).reverse()],
+      'one has waited for half a minute',
+    );
+    t.equal(line.isTooLong(['demo']), false);
+  },
+);
+
+t.test('callers who wait for their answers are no flood, however many they are', async t => {
+  const { enter, end, pass, line } = start();
+  const outcomes: Promise<string>[] = [];
+  const call = () => void outcomes.push(enter());
+  for (let n = 0; n < 50; n += 1) call();
+  // Each comes back once he has his answer, for half a minute.
+  for (let ms = 0; ms < 30_000; ms += 50) {
+    pass(50);
+    await end();
+    t.equal(line.isTooLong(['demo']), false);
+    call();
+  }
+  for (let n = 0; n < 100; n += 1) await end();
+  t.same(new Set(await Promise.all(outcomes)), new Set(['done']));
+});
+
+t.test('a team that floods is refused; another takes turns with it and waits for its turn only', async t => {
+  const { enter, end, pass, line, working } = start();
+  const flood: Promise<string>[] = [];
+  const others: Promise<string>[] = [];
+  const waits: number[] = [];
+  let tooLong = 0;
+  for (let ms = 0; ms < 30_000; ms += 50) {
+    for (let n = 0; n < 3; n += 1) flood.push(enter());
+    if (ms % 500 === 0) {
+      const at = ms;
+      others.push(
+        enter('done', 'other').then(outcome => {
+          waits.push(ms - at);
+          return outcome;
+        }),
+      );
+    }
+    if (line.isTooLong(['demo'])) tooLong += 1;
+    for (const teams of [['other'], ['demo', 'other']]) t.equal(line.isTooLong(teams), false);
+    pass(50);
     await end();
   }
-  await Promise.all(all);
-  t.same(
-    order,
-    Array.from({ length: 100 }, (_, n) => `${n}`),
-    'the last has waited for half a minute',
-  );
-  t.equal(line.isTooLong(), false);
+  t.ok(tooLong > 0);
+  while (working() > 0) await end();
+  t.ok((await Promise.all(flood)).includes('StoreUnavailable'));
+  t.same(new Set(await Promise.all(others)), new Set(['done']));
+  t.ok(Math.max(...waits) <= 500, `at most ${Math.max(...waits)} ms, the six before it and its own work`);
 });
 
 t.test(
@@ -61,7 +117,7 @@ t.test(
     for (let ms = 0; ms < 30_000; ms += 50) {
       for (let n = 0; n < 3; n += 1) outcomes.push(enter());
       pass(50);
-      if (line.isTooLong()) tooLong += 1;
+      if (line.isTooLong(['demo'])) tooLong += 1;
       if (working() > 0) ended += 1;
       await end();
     }
@@ -79,7 +135,11 @@ t.test('whoever is refused is told so at once, with a time; reads go on', async 
   const app = Fastify();
   t.teardown(() => app.close());
   registerProblems(app);
-  shedChanges(app, { isTooLong: () => true });
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', async request => {
+    request.caller = caller;
+  });
+  shedChanges(app, { isTooLong: teams => teams.includes('demo') });
   app.get('/', async () => 'read');
   app.post('/', async () => 'changed');
   const { statusCode, headers, body } = await app.inject({ method: 'POST', url: '/', payload: { a: 1 } });
