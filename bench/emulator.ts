@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, buildConnector, request } from 'undici';
 import { demo } from '../src/emulator/demo-ids.ts';
+import { noLimits } from './place.ts';
 import { type Row, rounded } from './row.ts';
 
 const mebibyte = 1024 ** 2;
@@ -175,15 +176,6 @@ async function startChild(tier: 'registry' | 'simulated'): Promise<Child> {
     },
   };
 }
-
-const endless = { size: 1e9, perSecond: 1e9 };
-const noLimits = {
-  resourceManager: { reads: endless, writes: endless, deletes: endless },
-  containerGroups: {
-    creates: { per5Minutes: 1e9, perHour: 1e9 },
-    deletes: { per5Minutes: 1e9, perHour: 1e9 },
-  },
-};
 
 const groupOf = (password: string) => ({
   location: 'eastus',

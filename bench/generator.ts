@@ -1,16 +1,18 @@
 import { Pool } from 'undici';
 
+export interface Ask {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: string;
+  headers?: Record<string, string>;
+  expect: number;
+}
+
 /** How many requests a second, by so many callers who ask one after the other, for so long; the first part is not counted. */
 export async function rateOf(
   url: string,
   { callers, warmMs, ms }: { callers: number; warmMs: number; ms: number },
-  ask: (n: number) => {
-    method: 'GET' | 'POST';
-    path: string;
-    body?: string;
-    headers?: Record<string, string>;
-    expect: number;
-  },
+  ask: (n: number) => Ask,
 ): Promise<number> {
   const pool = new Pool(url, { connections: callers, pipelining: 1 });
   const from = performance.now() + warmMs;

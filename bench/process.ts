@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { type Scope, within } from '../proof/scope.ts';
 import { type Started, startProcess, temporaryDirectory } from '../test/support/service.ts';
+import { cpuMsOf } from './cpu.ts';
 import { rateOf } from './generator.ts';
 import { furnish, storeName } from './place.ts';
 import { median, type Row, rounded } from './row.ts';
@@ -58,7 +59,7 @@ async function startReady(
     const { statusCode, body } = await request(`${started.url}/readyz`);
     await body.dump();
     if (statusCode === 200)
-      return { started, ms: Math.round(performance.now() - begun), cpuMs: cpuOf(started) };
+      return { started, ms: Math.round(performance.now() - begun), cpuMs: cpuMsOf(started.child.pid) };
     await new Promise(done => setTimeout(done, 10));
   }
 }
@@ -66,13 +67,6 @@ async function startReady(
 function residentMb({ child }: Started): number {
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(found) / mebibyte);
-}
-
-/** CPU time since its start, in milliseconds. */
-function cpuOf({ child }: Started): number {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  // In ticks of a hundredth of a second, on every Linux.
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 interface Start {
