@@ -1,6 +1,7 @@
 import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
 import { proveOneDirectory } from './one-directory.ts';
+import { provePower } from './power.ts';
 import { type Row, tell } from './row.ts';
 import { proveSoak } from './soak.ts';
 import { proveStops } from './stops.ts';
@@ -19,6 +20,7 @@ const parts: Record<string, Prove> = {
   storm: proveStorm,
   faults: proveFaults,
   stops: proveStops,
+  power: provePower,
   directory: proveOneDirectory,
   vault: proveVaultReads,
   soak: proveSoak,
@@ -52,12 +54,12 @@ async function proveAll(chosen: [string, Prove][], options: Options): Promise<Ro
 
 function tableOf(rows: readonly Row[]): string {
   const cells = [
-    ['figure', 'planned', 'executed', 'failed', 'met'],
-    ...rows.map(({ figure, planned, executed, failed, met }) =>
-      [figure, planned, executed, failed, met ? 'yes' : 'NO'].map(String),
+    ['figure', 'planned', 'executed', 'skipped', 'failed', 'met'],
+    ...rows.map(({ figure, planned, executed, skipped, failed, met }) =>
+      [figure, planned, executed, skipped, failed, met ? 'yes' : 'NO'].map(String),
     ),
   ];
-  const widths = [0, 1, 2, 3, 4].map(column => Math.max(...cells.map(row => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3, 4, 5].map(column => Math.max(...cells.map(row => row[column]?.length ?? 0)));
   return cells
     .map(row =>
       row
