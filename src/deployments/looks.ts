@@ -1,7 +1,7 @@
 import type { GroupLists, ListedGroup } from '../azure/group-lists.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { ContainerGroupView } from '../schemas/deployment.ts';
+import type { ContainerGroupView, Status } from '../schemas/deployment.ts';
 import type { DeploymentRow } from '../store/deployments.ts';
 import type { Crowd, Followed, FollowingStore } from '../store/following.ts';
 import { isMoving, isOurs, revisionOf } from './group-marks.ts';
@@ -35,9 +35,12 @@ interface LooksParts {
 
 const soonestMs = 500;
 const latestMs = 10_000;
-/** Of the 25 reads a second that a subscription gets back; submitting and health take the others. */
-const looksPerSecond = 10;
-/** How many looks a second are brought forward: what is read then is read for good. */
+/**
+ * Of the 25 reads a second that a subscription gets back, for those of which a list can tell the end and for those of which
+ * it cannot; submitting, health and the last looks take the others.
+ */
+const looksPerSecond = 5;
+/** How many looks a second are brought forward: most of them are the last of their deployment. */
 const broughtForwardPerSecond = 15;
 /** Of fewer a list costs more than it saves. */
 const fewestListed = 5;
@@ -55,12 +58,12 @@ export function createLooks(parts: LooksParts): Looks {
   return {
     async nextInMs(row, group = row.containerGroup) {
       const now = clock.now().getTime();
-      const age = now - Date.parse(row.timeline.at(-1)?.startedAt ?? '');
-      const usual = Math.min(Math.max(age / 8 || soonestMs, soonestMs), latestMs);
-      const turn = turnMs(await around(row), isSilent(row, group));
-      const waits = turn > usual ? spread(turn) : Math.round(usual);
+      const age = now - Date.parse(row.timeline.at(-1)?.startedAt ?? '') || 0;
+      const alone = aloneMs(age);
+      const waits = waitMs(await around(row), age, isSilent(row.status, group?.provisioningState ?? null));
+      const again = waits > alone ? spread(waits) : Math.round(alone);
       const left = row.deadlineAt.getTime() - now;
-      return left > 0 ? Math.min(waits, left) : waits;
+      return left > 0 ? Math.min(again, left) : again;
     },
     async firstInMs(row) {
       const turn = turnMs(await around(row), false);
@@ -108,17 +111,20 @@ function find(all: readonly Crowd[], place: Place): Around {
   return { crowd: crowd ?? nobody, groups: Math.max(1, near.length) };
 }
 
-/**
- * How long until each has had a look, where the subscription's looks are shared between its resource groups, and there
- * between those of which a list can tell the end and those of which it cannot.
- */
-function turnMs({ crowd: { listed, silent }, groups }: Around, isSilent: boolean): number {
-  const shares = groups * (listed > 0 && silent > 0 ? 2 : 1);
-  return ((isSilent ? silent : listed) * shares * 1_000) / looksPerSecond;
+/** How long until each there has had a look, where the subscription's looks are shared between its resource groups. */
+const turnMs = ({ crowd, groups }: Around, silent: boolean) =>
+  ((silent ? crowd.silent : crowd.listed) * groups * 1_000) / looksPerSecond;
+
+const aloneMs = (age: number) => Math.min(Math.max(age / 8, soonestMs), latestMs);
+
+/** Where a list tells the end, what is looked for is only what does not come to run: it shows soon, or is not hurried. */
+function waitMs(around: Around, age: number, silent: boolean): number {
+  const told = !silent && around.crowd.listed >= fewestListed;
+  return Math.max(turnMs(around, silent), told ? age / 2 : aloneMs(age));
 }
 
-const isSilent = ({ status }: Row, group: ContainerGroupView | null) =>
-  status !== 'Deleting' && status !== 'Canceling' && hasEnded(group?.provisioningState ?? null);
+const isSilent = (status: Status, provisioningState: string | null) =>
+  status !== 'Deleting' && status !== 'Canceling' && hasEnded(provisioningState);
 
 const hasEnded = (provisioningState: string | null) =>
   provisioningState !== null && !isMoving({ provisioningState });
@@ -156,12 +162,15 @@ export function whoseTurn(
     ({ waitsUntil }) => waitsUntil === null || Date.parse(waitsUntil) <= now.getTime(),
   );
   const moved = free.filter(row => listed !== null && hasNews(row, byName.get(row.name), now));
-  // Its look was put far away when there were more.
-  const overdue = free.filter(row => {
-    const turn = Math.max(turnMs(around, false), turnMs(around, true), latestMs);
-    return sinceLook(row, now) > 2 * turn;
-  });
+  const overdue = free.filter(row => isOverdue(row, around, now));
   return [...new Set([...moved, ...overdue].map(({ id }) => id))];
+}
+
+/** Its look was put far away when there were more. */
+function isOverdue(row: Followed, around: Around, now: Date): boolean {
+  const age = row.updatedAt.getTime() - Date.parse(row.startedAt ?? '') || 0;
+  const waits = waitMs(around, age, isSilent(row.status, row.provisioningState));
+  return sinceLook(row, now) > 2 * Math.max(waits, latestMs);
 }
 
 const sinceLook = ({ updatedAt }: Followed, now: Date) => now.getTime() - updatedAt.getTime();

@@ -27,6 +27,8 @@ export interface Followed {
   status: Status;
   revision: number;
   provisioningState: string | null;
+  /** When it came to its status. */
+  startedAt: string | null;
   /** When it was looked at last. */
   updatedAt: Date;
   /** It is not to be looked at before. */
@@ -110,6 +112,7 @@ function followedIn(db: Kysely<Tables>, { subscription, resourceGroup }: GroupOf
     .select(['id', 'name', 'status', 'revision', 'updatedAt'])
     .select([
       stateOnRecord.as('provisioningState'),
+      sql<string | null>`timeline -> -1 ->> 'startedAt'`.as('startedAt'),
       sql<string | null>`waiting_for ->> 'until'`.as('waitsUntil'),
     ])
     .where(followed)
