@@ -9,9 +9,10 @@ const statements = [
   'create index deployments_ended on deployments (updated_at) where settled and not holds_name',
   'create index operations_ended on operations (ended_at) where deployment_id is null',
   // Nobody may delete a row of the audit, whatever his role: this function does, from the beginning, whole batches only,
-  // never the last day's, and never the newest, by which the chain goes on.
+  // never the last day's, and never the newest, by which the chain goes on. It says so in its body: in its head only a
+  // superuser may set what is no setting of the server's (measured).
   `create function prune_audit(before timestamptz, most integer) returns table (up_to integer, deleted bigint)
-    language plpgsql security definer set search_path = public, pg_temp set slipway.pruning = 'on' as $$
+    language plpgsql security definer set search_path = public, pg_temp as $$
   declare sealed bigint;
   begin
     select max(number), max(total) into up_to, sealed from (
@@ -21,8 +22,10 @@ const statements = [
       from (select * from audit_batches order by number limit most) first window prefix as (order by number)) batches
     where old and (total <= most or place = 1) and number < (select max(number) from audit_batches);
     if up_to is null then return; end if;
+    perform set_config('slipway.pruning', 'on', true);
     delete from audit where batch <= up_to;
     get diagnostics deleted = row_count;
+    perform set_config('slipway.pruning', '', true);
     if deleted <> sealed then
       raise exception 'the audit up to batch % has % rows, and % were sealed: it was changed, and is kept', up_to, deleted, sealed;
     end if;
