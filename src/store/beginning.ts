@@ -49,6 +49,8 @@ export async function begin(trx: Transaction<Tables>, row: DeploymentRow, begun:
       ...(made ? columnsOfRevision(made) : {}),
       status,
       settled: false,
+      // What waited behind a creation that came to nothing takes the name again, before anybody else can.
+      holdsName: true,
       operation,
       intent: json({ ...intent, previous: row.liveRevision }),
       updatedAt: now,

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import type { Deployment, OperationKind, Status } from '../schemas/deployment.ts';
+import type { Deployment, OperationKind } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
 import type { Intent } from '../schemas/intent.ts';
 import { auditChange, type Changer } from './audit.ts';
@@ -10,11 +10,12 @@ import type { Jobs } from './jobs.ts';
 import { endOthers, insertOperation } from './operations.ts';
 import { exceededQuota, type Quota, type QuotaExceeded } from './quota.ts';
 import { readDeployment } from './reading.ts';
-import { insertRevision, isRevising, type NewRevision } from './revisions.ts';
+import { insertRevision, type NewRevision } from './revisions.ts';
 import type { Tables } from './tables.ts';
 import { lockTeam } from './teams.ts';
 import { asTeams } from './walls.ts';
 import { changed } from './watch.ts';
+import { refusalOf, turnOf, wholeIntent } from './whose-turn.ts';
 
 /** What is done while another operation of the deployment runs. */
 export type OnBusy = 'fail' | 'queue' | 'supersede';
@@ -84,50 +85,6 @@ function lockDeployment(trx: Transaction<Tables>, { id, team }: ChangeAcceptance
     .executeTakeFirstOrThrow();
 }
 
-function refusalOf(row: DeploymentRow, change: ChangeAcceptance): ChangeAccepted | null {
-  const { expects, intent } = change;
-  const same =
-    !expects ||
-    (expects.operation === row.operation &&
-      expects.status === row.status &&
-      expects.revision === row.revision);
-  if (!same) return { outcome: 'changed' };
-  if (intent.kind === 'Cancel') {
-    if (row.settled) return { outcome: 'notCancelable', because: 'nothingRuns' };
-    return isCancelable(row) ? null : { outcome: 'notCancelable', because: 'tooLate' };
-  }
-  if (!row.settled && turnOf(row, change) === 'no') return busy(row);
-  if (!row.holdsName && row.settled) return { outcome: 'gone' };
-  return null;
-}
-
-const beforeArm: readonly Status[] = ['Accepted', 'Resolving', 'Submitting'];
-
-/** A change before which nothing was live, until it is at its end; any other until Azure may serve it. */
-function isCancelable({ intent, liveRevision, status }: DeploymentRow): boolean {
-  const { kind, previous = null, undoing } = intent;
-  if (!isRevising(kind) || kind === 'Adopt' || undoing) return false;
-  return previous === null || (liveRevision === previous && beforeArm.includes(status));
-}
-
-/** What takes a group away, or brings it to rest, need not wait for the end of a job that runs. */
-const endsJobs: readonly OperationKind[] = ['Stop', 'Delete'];
-/** What may not be left half done. */
-const lasting: readonly OperationKind[] = ['Delete', 'Cancel', 'Adopt'];
-
-function turnOf(row: DeploymentRow, { onBusy = 'fail', intent }: ChangeAcceptance): 'now' | 'later' | 'no' {
-  if (row.settled) return 'now';
-  if (onBusy === 'queue') return 'later';
-  if (row.status === 'Running' && endsJobs.includes(intent.kind)) return 'now';
-  return onBusy === 'supersede' && !lasting.includes(row.intent.kind) ? 'now' : 'no';
-}
-
-/** Whose run it is that holds the deployment, where it made a revision. */
-function busy({ operation, intent: { kind }, spec }: DeploymentRow): ChangeAccepted {
-  const runUrl = isRevising(kind) ? (spec.source?.runUrl ?? null) : null;
-  return { outcome: 'busy', operation, kind, runUrl };
-}
-
 /** What it takes more than what the deployment holds already. */
 async function overQuota(
   trx: Transaction<Tables>,
@@ -149,24 +106,13 @@ async function overQuota(
   return null;
 }
 
-// A call to Azure is given up after 50 s; what a lost worker sent has arrived by then or never will.
-const inDoubtMs = 60_000;
-
 async function record(trx: Transaction<Tables>, row: DeploymentRow, change: ChangeAcceptance): Promise<void> {
   const { operation, now, intent } = change;
   const { kind } = intent;
   const made = { deploymentId: row.id, operationId: operation, kind, ...changerOf(change) };
   const revision = change.revision ? await insertRevision(trx, change.revision, made) : row.revision;
   const turn = turnOf(row, change);
-  const whole: Intent = {
-    ...intent,
-    ...(kind === 'Cancel'
-      ? { cancels: { operation: row.operation, intent: row.intent, status: row.status } }
-      : {}),
-    ...(row.status === 'Submitting'
-      ? { inDoubtUntil: new Date(now.getTime() + inDoubtMs).toISOString() }
-      : {}),
-  };
+  const whole = wholeIntent(row, change);
   const phase = beginnings[kind].status;
   await insertOperation(trx, { ...made, id: operation, revision, phase, intent: whole, now });
   // A cancel ends the other operation once it is certain that nothing of it is left.

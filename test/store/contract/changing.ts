@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { acceptance, change, loaded, supersededFailure, type TestStore } from '../../support/store.ts';
 
 /** Changes of a deployment that is there: whose turn it is, what it takes more, and what becomes of the others. */
-export async function changing(t: Test, store: TestStore): Promise<void> {
+export async function changing(t: Test, store: Pick<TestStore, 'store' | 'nextClaim'>): Promise<void> {
   const { accept, acceptChange, findOperation, load, revisions, settle } = store.store;
 
   /** A deployment of one core that runs. */
@@ -84,6 +84,26 @@ export async function changing(t: Test, store: TestStore): Promise<void> {
     t.match(await loaded(store, id), { status: 'Restarting', revision: 3, operation: three.operation });
     last.release();
     t.match(one, { outcome: 'accepted' });
+  });
+
+  await t.test('what waited behind a creation that came to nothing takes its name again', async t => {
+    const asked = acceptance();
+    const claimed = store.nextClaim(asked.id);
+    await accept(asked);
+    const claim = await claimed;
+    await acceptChange(revised(asked.id, 1, 999, { onBusy: 'queue' }));
+    const next = store.nextClaim(asked.id);
+    const patch = { holdsName: false };
+    await settle(claim, await loaded(store, asked.id), {
+      to: 'Failed',
+      now: asked.now,
+      outcome: 'Failed',
+      patch,
+    });
+    claim.release();
+    (await next).release();
+    t.match(await loaded(store, asked.id), { revision: 2, status: 'Accepted', holdsName: true });
+    t.match(await accept(acceptance({ name: asked.name })), { outcome: 'exists', id: asked.id });
   });
 
   await t.test('what is superseded ends Canceled, and nothing of it is saved but what Azure has', async t => {
