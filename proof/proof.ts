@@ -1,8 +1,11 @@
+import { parseArgs } from 'node:util';
 import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
 import { proveOneDirectory } from './one-directory.ts';
 import { provePower } from './power.ts';
+import { proveRolling } from './rolling.ts';
 import { type Row, tell } from './row.ts';
+import { proveSimulation } from './simulation/simulation.ts';
 import { proveSoak } from './soak.ts';
 import { proveStops } from './stops.ts';
 import { proveStorm } from './storm.ts';
@@ -10,6 +13,8 @@ import { proveVaultReads } from './vault-reads.ts';
 
 interface Options {
   full: boolean;
+  /** The only seed that the simulation runs. */
+  seed: number | null;
 }
 
 type Prove = (options: Options) => Promise<Row[]>;
@@ -19,7 +24,9 @@ const parts: Record<string, Prove> = {
   kills: proveKills,
   storm: proveStorm,
   faults: proveFaults,
+  simulation: proveSimulation,
   stops: proveStops,
+  rolling: proveRolling,
   power: provePower,
   directory: proveOneDirectory,
   vault: proveVaultReads,
@@ -28,12 +35,17 @@ const parts: Record<string, Prove> = {
 
 /** Proves, and prints the rows: as a table, or with `--json` as JSON. Fails where a point failed or was not reached. */
 async function main(args: string[]): Promise<void> {
-  const picked = args.filter(arg => !arg.startsWith('--'));
+  const { values, positionals: picked } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { full: { type: 'boolean' }, json: { type: 'boolean' }, seed: { type: 'string' } },
+  });
   const unknown = picked.find(name => !Object.hasOwn(parts, name));
   if (unknown) throw new Error(`there is no '${unknown}': there are ${Object.keys(parts).join(', ')}`);
   const chosen = Object.entries(parts).filter(([name]) => picked.length === 0 || picked.includes(name));
-  const rows = await proveAll(chosen, { full: args.includes('--full') });
-  console.log(args.includes('--json') ? JSON.stringify(rows, null, 2) : tableOf(rows));
+  const seed = values.seed === undefined ? null : Number(values.seed);
+  const rows = await proveAll(chosen, { full: values.full ?? false, seed });
+  console.log(values.json ? JSON.stringify(rows, null, 2) : tableOf(rows));
   if (rows.some(({ met }) => !met)) process.exitCode = 1;
 }
 
