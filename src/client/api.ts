@@ -58,7 +58,7 @@ export interface Operations {
   /** Store, policy and signing keys are there */
   getReadiness: { input: Record<never, never>; output: { status: "ok" | "unavailable"; store: boolean; policy: boolean; signingKeys: boolean; policyDigest: string; policyReason?: "unreadable" | "invalid" | "superseded" | "notAdopted" } };
   /** Deploy a container group */
-  createDeployment: { input: { body: DeploymentRequest }; output: Deployment };
+  createDeployment: { input: { allowReplace?: boolean; body: DeploymentRequest }; output: Deployment };
   /** The teams' deployments, newest first */
   listDeployments: { input: { team?: string; name?: string; target?: string; status?: "Accepted" | "Adopting" | "Resolving" | "Submitting" | "Provisioning" | "Running" | "Succeeded" | "Failed" | "Canceling" | "Canceled" | "Restarting" | "Stopping" | "Stopped" | "Starting" | "Deleting" | "Deleted"; image?: string; digest?: string; secretName?: string; identity?: string; createdBy?: string; onBehalfOf?: string; label?: string; maxpagesize?: number; continuation?: string }; output: DeploymentPage };
   /** One deployment; with `Prefer: wait=N` once it is settled */

@@ -10,13 +10,16 @@ import { denied } from './denied.ts';
 import { findOrThrow, recordsFor } from './finding.ts';
 import { type ChangeContext, forAudit, idempotency } from './idempotency.ts';
 import { deploymentExists, keyReused, quotaExceeded } from './refusals.ts';
-import type { Revising } from './revising.ts';
+import type { Asking, Revising } from './revising.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
 
 interface Wait {
   waitMs: number;
   signal: AbortSignal;
 }
+
+/** How a request is made: `allowReplace` counts where it replaces what has the name. */
+type Submitting = Pick<Asking, 'context' | 'allowReplace'>;
 
 interface DeploymentParts extends ChangeParts {
   watch: Watch;
@@ -30,17 +33,17 @@ export function createDeployments(parts: DeploymentParts) {
   const { store, watch, policy, clock, revising } = parts;
   return {
     /** Judges a request (no I/O) and accepts it in one transaction. */
-    async create(caller: Caller, request: DeploymentRequest, context: ChangeContext): Promise<Change> {
+    async create(caller: Caller, request: DeploymentRequest, asking: Submitting): Promise<Change> {
       const asked = fillDefaults(request);
       checkSpec(asked);
-      return acceptSpec(caller, asked, request, context, {
+      return acceptSpec(caller, asked, request, asking, {
         ...(asked.onFailure === 'rollback' ? { intent: { onFailure: 'rollback' } } : {}),
       });
     },
 
     /** Takes over a group that is there: `spec` is what it says, `request` what was asked. */
     async adopt(caller: Caller, spec: Spec, request: object, context: ChangeContext): Promise<Change> {
-      return acceptSpec(caller, spec, request, context, { adopts: true });
+      return acceptSpec(caller, spec, request, { context }, { adopts: true });
     },
 
     async get(caller: Caller, ref: string, { waitMs, signal }: Wait): Promise<Deployment> {
@@ -82,9 +85,10 @@ export function createDeployments(parts: DeploymentParts) {
     caller: Caller,
     asked: Spec,
     request: object,
-    context: ChangeContext,
+    asking: Submitting,
     begin: Pick<Acceptance, 'adopts' | 'intent'> = {},
   ): Promise<Change> {
+    const { context } = asking;
     const images = readImages(asked);
     const ask = askOf(asked, images);
     const decision = decide(policy(), caller, ask);
@@ -98,7 +102,7 @@ export function createDeployments(parts: DeploymentParts) {
       location: plan.target.location,
     };
     if (spec.onExisting === 'replace') {
-      const replaced = await revising.replace(caller, spec, request, context);
+      const replaced = await revising.replace(caller, spec, request, asking);
       if (replaced) return replaced;
     }
     const now = clock.now();

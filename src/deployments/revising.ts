@@ -85,12 +85,12 @@ export function createRevising(parts: ChangeParts) {
       caller: Caller,
       spec: Spec,
       request: object,
-      context: ChangeContext,
+      asking: Pick<Asking, 'context' | 'allowReplace'>,
     ): Promise<Change | null> {
       const { team, target = '', name } = spec;
       const found = await store.find(team === undefined ? [] : [team], { target, name });
       const wanted = () => ({ kind: 'Update' as const, spec });
-      return found && attempt(caller, found, request, { context }, wanted);
+      return found && attempt(caller, found, request, asking, wanted);
     },
 
     async revisions(

@@ -15,18 +15,16 @@ export const onBusy = Type.Optional(
 
 export const ChangeQuery = Type.Object({ onBusy }, { additionalProperties: false });
 
-export const RevisingQuery = Type.Object(
-  {
-    onBusy,
-    allowReplace: Type.Optional(
-      Type.Boolean({
-        description:
-          'Where Azure cannot change it in place the group is deleted and made anew: it is down meanwhile',
-      }),
-    ),
-  },
-  { additionalProperties: false },
+const allowReplace = Type.Optional(
+  Type.Boolean({
+    description:
+      'Where Azure cannot change it in place the group is deleted and made anew: it is down meanwhile',
+  }),
 );
+
+export const RevisingQuery = Type.Object({ onBusy, allowReplace }, { additionalProperties: false });
+
+export const CreateQuery = Type.Object({ allowReplace }, { additionalProperties: false });
 
 export const RestartQuery = Type.Object(
   {

@@ -6,7 +6,7 @@ import { Deployment, DeploymentPage, Status } from '../schemas/deployment.ts';
 import { ref } from '../schemas/ref.ts';
 import { DeploymentRequest } from '../schemas/request.ts';
 import { callerOf } from './access.ts';
-import { ChangeHeaders, NoQuery } from './change-parameters.ts';
+import { ChangeHeaders, CreateQuery, NoQuery } from './change-parameters.ts';
 import { answerChange, answerDeployment, changeOf } from './changes.ts';
 import { DeploymentId } from './deployment-id.ts';
 import { hangUpSignal } from './hang-up.ts';
@@ -48,13 +48,14 @@ export function registerDeployments(untyped: FastifyInstance, deployments: Deplo
         tags: ['deployments'],
         summary: 'Deploy a container group',
         headers: ChangeHeaders,
-        querystring: NoQuery,
+        querystring: CreateQuery,
         body: ref(DeploymentRequest),
         response: answers({ 200: ref(Deployment), 202: ref(Deployment) }),
       },
     },
     async (request, reply) => {
-      const change = await deployments.create(callerOf(request), request.body, changeOf(request));
+      const asking = { ...request.query, context: changeOf(request) };
+      const change = await deployments.create(callerOf(request), request.body, asking);
       return answerChange(request, reply, change, deployments);
     },
   );

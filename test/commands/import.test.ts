@@ -255,6 +255,46 @@ t.test('what az exports is read too: nulls are not there, and secure values have
   );
 });
 
+t.test('aliases, merged members, conditions and functions are what Azure makes of them', async t => {
+  const file = join(temporaryDirectory(t), 'file');
+  const container = (name: string) => ({ name, image: 'nginx:1.27', ports: [{ port: 80 }] });
+  writeFileSync(
+    file,
+    `name: web
+properties:
+  containers:
+  - name: one
+    properties: &same {image: "nginx:1.26", ports: [{port: 80}]}
+  - name: two
+    properties: {<<: *same, image: "nginx:1.27"}
+`,
+  );
+  const merged = await slipway(['import', file]);
+  t.match(
+    parse(merged.out),
+    { containers: [{ name: 'one', image: 'nginx:1.26' }, container('two')] },
+    merged.err,
+  );
+
+  const type = 'Microsoft.ContainerInstance/containerGroups';
+  const image = "[concat('nginx:', if(equals(parameters('stage'), 'prod'), string(27), 'latest'))]";
+  writeFileSync(
+    file,
+    JSON.stringify({
+      parameters: { stage: { type: 'string', defaultValue: 'prod' } },
+      resources: [
+        { condition: false, type, name: 'never', properties: { containers: [] } },
+        {
+          ...{ condition: true, type, name: "[toLower(concat('WEB-', toUpper(parameters('stage'))))]" },
+          properties: { containers: [{ name: 'app', properties: { image } }] },
+        },
+      ],
+    }),
+  );
+  const computed = await slipway(['import', file, '--set', 'stage=dev']);
+  t.match(parse(computed.out), { name: 'web-dev', containers: [{ image: 'nginx:latest' }] }, computed.err);
+});
+
 t.test('what cannot be said is refused by its place, all at once, and no value is shown', async t => {
   const directory = temporaryDirectory(t);
   const group = (properties: object) => ({
@@ -294,6 +334,54 @@ t.test('what cannot be said is refused by its place, all at once, and no value i
     ],
     ['- one\n- two', /does not hold an object/],
     ['a: &a [x]\nb: *c', /aliases|[A-Z_]+ \(it is neither/],
+    // What is hostile.
+    [`a: &a\n  b: *a\nproperties: {}`, /aliases lead nowhere, in a circle, or multiply/],
+    [
+      `${'abcdefg'.replace(/./g, (name, at: number) => `${name}: &${name} [${'x,'.repeat(at === 0 ? 9 : 0)}${at === 0 ? '' : `*${'abcdefg'[at - 1]},`.repeat(9)}]\n`)}properties: {containers: *g}`,
+      /aliases lead nowhere, in a circle, or multiply/,
+    ],
+    [`name: a\nproperties: ${'['.repeat(20_000)}${']'.repeat(20_000)}`, /:2:\d+: RESOURCE_EXHAUSTION/],
+    [`name: web\nname: api\nproperties: {}`, /:2:1: DUPLICATE_KEY/],
+    [`name: web\n---\nname: api`, /MULTIPLE_DOCS/],
+    ['', /does not hold an object/],
+    ['\u0000\u0001', /does not hold an object|[A-Z_]+ \(it is neither/],
+    [
+      '{"name": "web", "properties": {"__proto__": {"a": 1}, "containers": [{"name": "app", "properties": {"image": "x"}}]}}',
+      /^\/__proto__: is not known here$/m,
+    ],
+    // What is of another kind is not lost on the way.
+    [{ name: 'web', properties: [] }, /^\/properties: must be an object$/m],
+    [
+      group({ ipAddress: 5, volumes: {}, imageRegistryCredentials: { server: 'x' }, diagnostics: 'x' }),
+      /volumes: must be a list\n.*Credentials: must be a list\n.*ipAddress: must be an object\n.*diagnostics: must be an object/,
+    ],
+    [group({ containers: [3, null] }), /containers\/0: must be an object/],
+    [
+      group({ containers: [{ name: 'app', properties: { image: 'x', environmentVariables: { A: '1' } } }] }),
+      /containers\/0\/properties\/environmentVariables: must be a list/,
+    ],
+    [group({ initContainers: "[parameters('more')]" }), /initContainers: needs a value for \[parameters/],
+    [
+      group({ imageRegistryCredentials: [{ server: 'ghcr.io', username: 'u', passwordReference: 'p' }] }),
+      /Credentials\/0\/passwordReference: is a property of ACI that Slipway does not support/,
+    ],
+    // Templates that are programs, and names that lead back to themselves.
+    [
+      { ...template, Resources: [{ ...group({}), copy: { name: 'all', count: 3 } }] },
+      /^\/copy: is a loop, which is not unrolled/m,
+    ],
+    [
+      { ...template, Resources: [group({ copy: [{ name: 'containers', count: 2, input: {} }] })] },
+      /^\/properties\/copy: is a loop/m,
+    ],
+    [
+      {
+        ...{ parameters: { p: { type: 'string', defaultValue: "[parameters('p')]" } } },
+        ...{ variables: { a: "[variables('b')]", b: "[concat(variables('a'), 'x')]" } },
+        resources: [{ ...group({}), name: "[variables('a')]", location: "[parameters('p')]" }],
+      },
+      /\/location: needs a value for p: --set p=/,
+    ],
   ];
   const file = (at: number) => join(directory, `${at}.yaml`);
   for (const [at, [content, told]] of cases.entries()) {

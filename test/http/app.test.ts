@@ -102,7 +102,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       },
     },
     deployments: {
-      async create(_caller, _request, context) {
+      async create(_caller, _request, { context }) {
         asked.push(context);
         return change;
       },

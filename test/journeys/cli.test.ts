@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { get } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
@@ -9,6 +12,7 @@ import { administrator } from '../../src/emulator/demo-ids.ts';
 import { startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess, temporaryDirectory } from '../support/service.ts';
 import { slipway } from '../support/slipway.ts';
+import { storedValue, storeVersion } from '../support/stored-secrets.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -152,6 +156,100 @@ t.test('an application signs in to Entra ID by its secret, and nothing of it is 
   t.match(wrong, { code: 3, err: /^NotSignedIn: Entra ID gave no token/ });
   for (const { out, err } of [login, wrong])
     t.notMatch(out + err, /emulator-admin|made-up-secret|ey[\w-]{20}/);
+});
+
+/** The platform's agent of a container, which speaks plain http, before the embedded Azure; its address. */
+async function identityAgent(t: { teardown(done: () => unknown): unknown }): Promise<string> {
+  const ca = readFileSync(world.env.SLIPWAY_CA ?? '');
+  const { hostname: host, port } = new URL(world.azure.url);
+  const agent = createServer((asked, answer) => {
+    const headers = { ...asked.headers, host: '169.254.169.254' };
+    get({ host, port, ca, path: asked.url, headers }, told => {
+      answer.writeHead(told.statusCode ?? 502, told.headers);
+      told.pipe(answer);
+    });
+  });
+  agent.listen(0, '127.0.0.1');
+  await once(agent, 'listening');
+  t.teardown(() => agent.close());
+  return `127.0.0.1:${(agent.address() as AddressInfo).port}`;
+}
+
+t.test('where Azure runs the program it signs in as the identity that is attached there', async t => {
+  const home =
+    '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers';
+  const userAssignedIdentities = [`${home}/Microsoft.ManagedIdentity/userAssignedIdentities/orders-identity`];
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('with-identity', { identity: { userAssignedIdentities } }),
+    headers: { prefer: 'wait=40' },
+  });
+  t.equal(json.status, 'Running', JSON.stringify(json.failure));
+  const inside = {
+    ...{ ...beside, SLIPWAY_DATA: undefined, SLIPWAY_AUDIENCE: '00000000-0000-0000-0000-00000000dddd' },
+    ...{ AZURE_TENANT_ID: undefined, AZURE_CLIENT_ID: undefined, AZURE_CLIENT_SECRET: undefined },
+    ...{
+      SLIPWAY_HOSTS: `169.254.169.254=${await identityAgent(t)},${world.env.SLIPWAY_HOSTS}`,
+      SLIPWAY_CA: world.env.SLIPWAY_CA,
+    },
+    IDENTITY_ENDPOINT: 'http://169.254.169.254/msi/token',
+  };
+  const whoami = await slipway(['login'], {
+    ...inside,
+    IDENTITY_HEADER: json.containerGroup.id.toLowerCase(),
+  });
+  // The demo's policy grants the identity nothing: it was signed in, and told so.
+  t.match(whoami, { code: 3, err: /^PermissionDenied: / }, whoami.err);
+  const foreign = await slipway(['login'], { ...inside, IDENTITY_HEADER: 'somewhere-else' });
+  t.match(foreign, { code: 3, err: /^NotSignedIn: Entra ID gave no token/ }, foreign.err);
+  for (const { out, err } of [whoami, foreign]) t.notMatch(out + err, /ey[\w-]{20}/);
+});
+
+t.test('credentials are listed, tried, found where they are used, and rotated', async t => {
+  const cli = (...args: string[]) => slipway(args, beside);
+  const image = 'docker.io/myusername/my-private-app:1.0.0';
+  const reference = ['--secret', 'docker.io=dockerhub-pull', '--image', image];
+  t.match(await cli('deploy', '--name', 'pulls', ...reference, '--wait'), { code: 0 });
+  const listed = await cli('credentials');
+  t.equal(listed.code, 0);
+  t.match(listed.out, /^demo +registry +dockerhub-pull +docker\.io +Healthy$/m);
+  t.match(listed.out, /^demo +workload +orders-db +Healthy$/m);
+
+  const tried = ['credentials', 'test', '--server', 'docker.io', '--image', image];
+  t.match(await cli(...tried, '--secret', 'dockerhub-pull'), {
+    code: 0,
+    out: /^It can pull .*, which is sha256:/,
+  });
+  const ghcr = [
+    '--server',
+    'ghcr.io',
+    '--secret',
+    'ghcr-wrong',
+    '--image',
+    'ghcr.io/myorg/log-forwarder:2.0.1',
+  ];
+  t.match(await cli('credentials', 'test', ...ghcr), { code: 1, err: /^RegistryAuthenticationFailed: / });
+  t.match(await cli(...tried), { code: 2, err: /^Say which credential/ });
+
+  const value = storedValue(world, 'dockerhub-pull');
+  await storeVersion(world, 'dockerhub-pull', { value, registry: 'docker.io', username: 'myusername' });
+  t.match(await cli('credentials', 'usages', 'dockerhub-pull'), {
+    code: 0,
+    out: /^[0-9a-f]{32} {2}current *\n[0-9a-f]{32} {2}in use +demo:pulls\n$/m,
+  });
+  const rotated = await cli('credentials', 'rotate', 'dockerhub-pull', '--wait');
+  t.match(rotated, { code: 0, out: 'Succeeded\n  pulls  Succeeded\n' }, rotated.err);
+  const usages = await cli('credentials', 'usages', 'dockerhub-pull', '--output', 'json');
+  t.match(JSON.parse(usages.out).versions, [{ current: true, deployments: [{}] }, { safeToRevoke: true }]);
+  t.match(await cli('credentials', 'rotate', 'other-pull'), { code: 3, err: /^CredentialNotAvailable: / });
+});
+
+t.test('what has to be made anew is, where that is said', async t => {
+  const args = ['deploy', '--name', 'resized', '--image', 'myregistry.azurecr.io/my-app:v1.0', '--wait'];
+  t.match(await slipway(args, beside), { code: 0 });
+  const replacing = [...args, '--on-existing', 'replace', '--location', 'westeurope'];
+  t.match(await slipway(replacing, beside), { code: 2, err: /^RequiresReplacement: .*\/location/ });
+  const replaced = await slipway([...replacing, '--allow-replace'], beside);
+  t.match(replaced, { code: 0, out: /revision {2}2 \(live\)/ }, replaced.err);
 });
 
 t.test('events are followed to their end', async t => {

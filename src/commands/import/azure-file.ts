@@ -27,7 +27,8 @@ export function findGroup(
   const groups = Object.values(Array.isArray(resources) ? resources : asMembers(resources))
     .map(asMembers)
     .filter(isGroup)
-    .map(each => asMembers(said(resolveExpressions(each, scope))));
+    .map(each => asMembers(said(resolveExpressions(each, scope))))
+    .filter(each => pick(each, 'condition') !== false);
   const found = groups.filter(each => name === undefined || pick(each, 'name') === name);
   const [group, second] = found;
   if (group && !second) return { group, isSecret: text => mentionsSecureParameter(text, parameters) };

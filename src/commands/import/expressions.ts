@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { asMembers, isText, type Members, mapTexts, pick } from './members.ts';
 
 /** What a template's expressions are resolved with. */
@@ -6,6 +7,8 @@ export interface TemplateScope {
   variables: Members;
   /** What the command line says, by name, or by the whole expression. */
   settings: ReadonlyMap<string, string>;
+  /** What is being resolved: a name that leads back to itself has no value. */
+  within?: readonly string[];
 }
 
 /** What no setting and no default says: it stays in the text as it is, and is asked for in the end. */
@@ -13,8 +16,8 @@ const unresolved = Symbol('unresolved');
 type Resolved = unknown | typeof unresolved;
 
 /**
- * Resolves `[parameters('x')]`, `[variables('x')]`, and `concat`, `format`, `json` and `toLower` of them. What needs Azure to
- * know, such as `[resourceGroup().location]`, stays; so does a parameter without value, and one that is a secret.
+ * Resolves `[parameters('x')]`, `[variables('x')]`, and what the functions below make of them. What needs Azure to know, such
+ * as `[resourceGroup().location]`, stays; so does a parameter without value, and one that is a secret.
  */
 export function resolveExpressions(value: unknown, scope: TemplateScope): unknown {
   return mapTexts(value, text => {
@@ -83,18 +86,22 @@ function call(name: string, values: Resolved[], scope: TemplateScope): Resolved 
   switch (name) {
     case 'parameters':
       return parameter(String(first), scope);
-    case 'variables': {
-      const variable = pick(scope.variables, String(first));
-      if (variable === undefined) return unresolved;
-      const resolved = resolveExpressions(variable, scope);
-      return isText(resolved) && isExpression(resolved) ? unresolved : resolved;
-    }
+    case 'variables':
+      return named(`variables ${first}`, pick(scope.variables, String(first)), scope);
     case 'concat':
       return values.every(each => isText(each) || typeof each === 'number') ? values.join('') : unresolved;
     case 'format':
       return String(first).replace(/\{(\d+)\}/g, (_whole, index) => String(others[Number(index)] ?? ''));
     case 'tolower':
       return String(first).toLowerCase();
+    case 'toupper':
+      return String(first).toUpperCase();
+    case 'string':
+      return isText(first) ? first : JSON.stringify(first);
+    case 'equals':
+      return isDeepStrictEqual(first, others[0]);
+    case 'if':
+      return first === true ? others[0] : others[1];
     case 'json':
       return parseJson(String(first));
     default:
@@ -109,8 +116,15 @@ function parameter(name: string, scope: TemplateScope): Resolved {
   const type = String(pick(declared, 'type') ?? '').toLowerCase();
   if (set !== undefined) return ['int', 'bool', 'array', 'object'].includes(type) ? parseJson(set) : set;
   const standard = pick(declared, 'defaultValue');
-  if (standard === undefined || isSecure(declared)) return unresolved;
-  const resolved = resolveExpressions(standard, scope);
+  return isSecure(declared) ? unresolved : named(`parameters ${name}`, standard, scope);
+}
+
+/** What stands under a name, which may be made of others. */
+function named(name: string, value: unknown, scope: TemplateScope): Resolved {
+  const { within = [] } = scope;
+  const key = name.toLowerCase();
+  if (value === undefined || within.includes(key)) return unresolved;
+  const resolved = resolveExpressions(value, { ...scope, within: [...within, key] });
   return isText(resolved) && isExpression(resolved) ? unresolved : resolved;
 }
 

@@ -13,7 +13,8 @@ import { standardInput } from '../secret-command.ts';
 import { findGroup } from './azure-file.ts';
 import { fit } from './fit.ts';
 import { createSecretList, type InlineSecret } from './inline-secrets.ts';
-import { type Members, pick, textsIn } from './members.ts';
+import { wrongKinds } from './kinds.ts';
+import { asMembers, type Members, pick, textsIn } from './members.ts';
 import { fillPlaceholders, openPlaceholders } from './placeholders.ts';
 import { toRequest } from './to-request.ts';
 
@@ -95,6 +96,7 @@ export class CannotImport extends Error {
 export function importGroup(document: Members, options: Options): Import {
   const found = findGroup(document, options.settings, options.name);
   const group = fillPlaceholders(found.group, options.settings) as Members;
+  refuse([...loopsIn(group), ...wrongKinds(group)]);
   const secrets = createSecretList({
     vault: options.vault ?? 'YOUR-VAULT',
     given: options.secretNames,
@@ -111,6 +113,16 @@ export function importGroup(document: Members, options: Options): Import {
   refuse(leftSecrets(request));
   refuse(schemaFaults(request));
   return { request, secrets: secrets.found };
+}
+
+/** A template's `copy` is a program. */
+function loopsIn(group: Members): Fault[] {
+  const places: [string, unknown][] = [
+    ['/copy', pick(group, 'copy')],
+    ['/properties/copy', pick(asMembers(pick(group, 'properties')), 'copy')],
+  ];
+  const detail = 'is a loop, which is not unrolled: write out what it makes';
+  return places.flatMap(([pointer, copy]) => (copy === undefined ? [] : [{ pointer, detail }]));
 }
 
 interface Fault {
@@ -137,7 +149,9 @@ function leftSecrets(request: Members): Fault[] {
 /** Values are not shown: one of them may be what should not be there. */
 function schemaFaults(request: Members): Fault[] {
   if (validator.Check(request)) return [];
-  return [...validator.Errors(request)].flatMap(({ keyword, instancePath, message, params }): Fault[] => {
+  // What is unknown is told by its name, and not once more where it stands.
+  const errors = [...validator.Errors(request)].filter(({ keyword }) => keyword !== 'boolean');
+  return errors.flatMap(({ keyword, instancePath, message, params }): Fault[] => {
     if (keyword !== 'additionalProperties') return [{ pointer: instancePath, detail: message }];
     const { additionalProperties: names } = params as { additionalProperties: string[] };
     return names.map(name => ({ pointer: `${instancePath}/${name}`, detail: whyUnknown(name) }));

@@ -10,6 +10,7 @@ const left = [
     'id',
     'dependsOn',
     'comments',
+    'condition',
     'tags',
     'identity',
     'location',
@@ -101,6 +102,7 @@ function variableOf(variable: Members, pointer: string, { secrets, isSecret }: F
     };
   const note = isKept ? undefined : 'It stands in the file as a plain value.';
   return {
+    ...without(variable, 'name', 'value', 'secureValue'),
     name,
     secretName: secrets.addWorkload(`${pointer}/${isKept ? 'secureValue' : 'value'}`, name, note),
   };
@@ -110,14 +112,16 @@ function credentialOf(value: unknown, pointer: string, secrets: SecretList): Mem
   const credential = asMembers(value);
   const server = String(pick(credential, 'server') ?? '');
   const identity = pick(credential, 'identity');
-  if (!isEmpty(identity)) return { server, identity };
+  // What else stands there, such as Azure's own references into Key Vault, is refused by its name.
+  const rest = without(credential, 'server', 'identity', 'username', 'password');
+  if (!isEmpty(identity)) return { server, identity, ...rest };
   const username = pick(credential, 'username');
   const secretName = secrets.addRegistry(
     `${pointer}/password`,
     server,
     isText(username) && username !== '' ? username : undefined,
   );
-  return { server, secretName };
+  return { server, secretName, ...rest };
 }
 
 function volumeOf(value: unknown, pointer: string, secrets: SecretList): Members {
@@ -176,10 +180,13 @@ function addressOf(value: unknown): Members {
 
 function diagnosticsOf(value: unknown, secrets: SecretList): Members {
   const analytics = asMembers(pick(asMembers(value), 'logAnalytics'));
-  if (isEmpty(analytics)) return {};
+  const rest = without(asMembers(value), 'logAnalytics');
+  if (isEmpty(analytics)) return isEmpty(rest) ? {} : { diagnostics: rest };
   const pointer = '/properties/diagnostics/logAnalytics/workspaceKey';
   const workspaceKeySecretName = secrets.addWorkload(pointer, 'workspace-key');
-  return { diagnostics: { logAnalytics: { ...without(analytics, 'workspaceKey'), workspaceKeySecretName } } };
+  return {
+    diagnostics: { ...rest, logAnalytics: { ...without(analytics, 'workspaceKey'), workspaceKeySecretName } },
+  };
 }
 
 function labelsOf(tags: unknown): Members {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Deployment } from '../../client/api.ts';
 import type { Command } from '../command.ts';
 import { readTimeout, waitFor } from './change.ts';
+import { inColumns } from './columns.ts';
 import { exits } from './exits.ts';
 import { printable } from './printable.ts';
 import { commonOptions, commonUsage, inSession, onePositional } from './session.ts';
@@ -45,24 +46,33 @@ export const wait: Command = {
   },
 };
 
-const filters = ['team', 'target', 'name', 'status', 'image', 'label'] as const;
+/** As they are typed, and as the query names them. */
+const filters = {
+  ...{ team: 'team', target: 'target', name: 'name', status: 'status', image: 'image', digest: 'digest' },
+  ...{ secret: 'secretName', identity: 'identity', 'created-by': 'createdBy', label: 'label' },
+} as const;
+const filterOptions = Object.fromEntries(
+  Object.keys(filters).map(name => [name, { type: 'string' as const }]),
+);
 
 export const list: Command = {
-  usage: `list [--team T] [--target T] [--name N] [--status S] [--image I] [--label NAME=VALUE] [--limit 100] ${commonUsage}`,
+  usage: `list [--team T] [--target T] [--name N] [--status S] [--image I] [--digest D] [--secret N] [--identity ID] [--created-by WHO] [--label NAME=VALUE] [--limit 100] ${commonUsage}`,
   summary: 'Deployments, newest first',
 
   async run(args) {
     const { values } = parseArgs({
       args,
       options: {
+        ...filterOptions,
         ...commonOptions,
         limit: { type: 'string' },
-        ...{ team: { type: 'string' }, target: { type: 'string' }, name: { type: 'string' } },
-        ...{ status: { type: 'string' }, image: { type: 'string' }, label: { type: 'string' } },
       },
     });
     const limit = readTimeout(values.limit ?? '100');
-    const asked = filters.flatMap(name => (values[name] === undefined ? [] : [[name, values[name]]]));
+    const given = new Map<string, unknown>(Object.entries(values));
+    const asked = Object.entries(filters).flatMap(([name, member]) =>
+      given.has(name) ? [[member, given.get(name)]] : [],
+    );
     return inSession(values, async ({ client, output }) => {
       // Whether a status is one is for the service to say.
       const query = Object.fromEntries(asked) as { team?: string };
@@ -112,9 +122,3 @@ export const revisions: Command = {
     });
   },
 };
-
-function inColumns(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map(row => row[at]?.length ?? 0)));
-  const line = (row: string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
-  return rows.map(row => line(row).trimEnd()).join('\n');
-}

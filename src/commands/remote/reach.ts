@@ -4,7 +4,8 @@ import { createProgress, type Progress } from './progress.ts';
 import type { Session } from './session.ts';
 
 interface Place {
-  deployment: string;
+  /** Null where the operation is over many: then there are no events to show. */
+  deployment: string | null;
   operation: string;
 }
 
@@ -18,14 +19,14 @@ const lookSeconds = [1, 2, 2, 5, 10];
 export async function reach(session: Session, place: Place, timeoutMs: number): Promise<Operation | null> {
   const deadline = performance.now() + timeoutMs;
   const progress = createProgress(process.stderr, Boolean(session.env.CI));
-  const events = createEventReader(session, place.deployment, progress);
+  const events = place.deployment === null ? null : createEventReader(session, place.deployment, progress);
   try {
     for (let look = 0; ; look++) {
       const leftSeconds = Math.max(0, Math.floor((deadline - performance.now()) / 1000));
       const timeout = Math.min(lookSeconds[look] ?? 10, leftSeconds);
       const operation = await tolerating(progress, deadline, () => lookAt(session, place.operation, timeout));
       if (operation) {
-        await tolerating(progress, deadline, () => events.readSince(operation.createdAt));
+        await tolerating(progress, deadline, async () => events?.readSince(operation.createdAt));
         progress.state(operation);
       }
       if (operation?.endedAt) return operation;

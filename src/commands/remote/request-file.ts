@@ -11,7 +11,7 @@ export type Members = Record<string, unknown>;
 export function readObject(file: string): Members {
   const text = readText(file);
   const lines = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, merge: true });
   const [error] = document.errors;
   if (error) {
     const { line, col } = lines.linePos(error.pos[0]);
@@ -24,10 +24,13 @@ export function readObject(file: string): Members {
 
 function toJs(file: string, document: { toJS(): unknown }): unknown {
   try {
-    return document.toJS();
+    const read = document.toJS();
+    // Throws where something is within itself.
+    JSON.stringify(read);
+    return read;
   } catch {
     // The library refuses aliases that lead nowhere, and those that multiply.
-    throw new UsageError(`${file} cannot be read: its aliases lead nowhere, or multiply.`);
+    throw new UsageError(`${file} cannot be read: its aliases lead nowhere, in a circle, or multiply.`);
   }
 }
 
