@@ -1,5 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import { apiVersions } from './api-version.ts';
+import { describedHeaders, type HeaderPlace, namesOfHeaders, requestHeadersOf } from './described-headers.ts';
 import { bodyExamples, examples } from './examples.ts';
 import { problemsOf } from './responses.ts';
 
@@ -26,24 +26,6 @@ export const describeRoute: Transform = ({ schema, url, route }) => {
 
 const takesKey = (headers: unknown) => JSON.stringify(headers ?? {}).includes('"idempotency-key"');
 
-const headers: Readonly<Record<string, readonly [type: string, description: string]>> = {
-  'x-request-id': ['string', 'Names the request in logs and in the audit'],
-  etag: ['string', 'Changes with status and revision'],
-  location: ['string', 'Path of the deployment'],
-  'operation-location': ['string', 'Path of the operation, which any Azure poller can follow'],
-  'retry-after': ['integer', 'Seconds'],
-  'x-ms-error-code': ['string', 'The `code` of the problem'],
-  'api-version': ['string', 'The version that was answered'],
-};
-
-const headersByStatus: Readonly<Record<string, readonly string[]>> = {
-  200: ['etag'],
-  202: ['location', 'operation-location', 'etag', 'retry-after'],
-  304: ['etag'],
-  408: ['retry-after'],
-  429: ['retry-after'],
-};
-
 type Document = Parameters<NonNullable<FastifyDynamicSwaggerOptions['transformObject']>>[0];
 interface Answer {
   description: string;
@@ -57,9 +39,15 @@ export const describeDocument: NonNullable<FastifyDynamicSwaggerOptions['transfo
       ? given.openapiObject
       : (given as Document & { swaggerObject: object }).swaggerObject;
   for (const operation of operationsOf(document)) {
-    const { operationId, responses, requestBody } = operation;
-    operation.parameters = [...(operation.parameters ?? []), apiVersion];
-    for (const [status, answer] of Object.entries(responses)) describeAnswer(status, answer);
+    const { operationId, parameters = [], responses, requestBody, security } = operation;
+    const place = {
+      operationId,
+      isChange: parameters.some(({ name }) => name === 'idempotency-key'),
+      isPublic: security?.length === 0,
+    };
+    operation.parameters = [...parameters, ...requestHeadersOf(place)];
+    for (const [status, answer] of Object.entries(responses))
+      describeAnswer(answer, { ...place, status: Number(status) });
     const schema = requestBody?.content['application/json']?.schema;
     if (schema && operationId in bodyExamples) Object.assign(schema, { examples: bodyExamples[operationId] });
   }
@@ -70,21 +58,9 @@ export const describeDocument: NonNullable<FastifyDynamicSwaggerOptions['transfo
   return document;
 };
 
-const describedHeaders = () =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, [type, description]]) => [name, { description, schema: { type } }]),
-  );
-
-const apiVersion = {
-  in: 'header',
-  name: 'api-version',
-  required: false,
-  description: 'Else the newest; also taken as a query parameter',
-  schema: { type: 'string', enum: [...apiVersions] },
-};
-
 interface Described {
-  parameters?: object[];
+  parameters?: { name: string }[];
+  security?: object[];
   operationId: string;
   responses: Record<string, Answer>;
   requestBody?: { content: Record<string, { schema?: object }> };
@@ -95,18 +71,14 @@ function operationsOf(document: object): Described[] {
   return Object.values(paths).flatMap(methods => Object.values(methods));
 }
 
-function describeAnswer(status: string, answer: Answer): void {
-  if (answer.description === 'Default Response') answer.description = successes[status] ?? 'The answer';
-  const names = [
-    'x-request-id',
-    'api-version',
-    ...(headersByStatus[status] ?? []),
-    ...(Number(status) >= 400 ? ['x-ms-error-code'] : []),
-  ];
-  answer.headers = Object.fromEntries(names.map(name => [name, { $ref: `#/components/headers/${name}` }]));
+function describeAnswer(answer: Answer, place: HeaderPlace): void {
+  if (answer.description === 'Default Response') answer.description = successes[place.status] ?? 'The answer';
+  answer.headers = Object.fromEntries(
+    namesOfHeaders(place).map(name => [name, { $ref: `#/components/headers/${name}` }]),
+  );
 }
 
-const successes: Readonly<Record<string, string>> = {
+const successes: Readonly<Record<number, string>> = {
   200: 'The answer; of a change that was waited for, whatever its outcome',
   202: 'Accepted, and going on',
   204: 'Nothing is left to be done',

@@ -28,10 +28,18 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Reques
   request.refusal = error;
   return reply
     .code(error.statusCode)
-    .headers({ ...error.extras.headers, 'x-ms-error-code': problem.code })
+    .headers({
+      ...error.extras.headers,
+      ...always,
+      'x-request-id': request.id,
+      'x-ms-error-code': problem.code,
+    })
     .type('application/problem+json')
     .send(problem);
 }
+
+/** Also where no hook is run: of an address that cannot be read. */
+const always = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
 function describe(error: RequestError, requestId: string): Problem {
   const { failure, errors, members } = error.extras;
@@ -63,16 +71,18 @@ function unknownError(requestId: string): RequestError {
   );
 }
 
-const fastifyErrors: Record<string, [RequestErrorCode, string]> = {
+type Translation = readonly [RequestErrorCode, detail: string, headers?: Record<string, string>];
+
+const notJson: Translation = [
+  'UnsupportedMediaType',
+  'The body must be JSON: send Content-Type: application/json.',
+  { accept: 'application/json' },
+];
+
+const fastifyErrors: Record<string, Translation> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'A request has at most 64 KiB.'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
-    'UnsupportedMediaType',
-    'The body must be JSON: send Content-Type: application/json.',
-  ],
-  FST_ERR_CTP_EMPTY_TYPE: [
-    'UnsupportedMediaType',
-    'The body must be JSON: send Content-Type: application/json.',
-  ],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: notJson,
+  FST_ERR_CTP_EMPTY_TYPE: notJson,
   FST_ERR_CTP_EMPTY_JSON_BODY: ['InvalidRequest', 'The body is empty; it must be a JSON object.'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['InvalidRequest', 'The body is not valid JSON.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
@@ -89,8 +99,8 @@ function translate(error: FastifyError): RequestError | null {
     return createError('StoreUnavailable', 'The store does not answer; try again.', {
       headers: { 'retry-after': '5' },
     });
-  const [code, detail] = fastifyErrors[error.code] ?? [];
-  if (code && detail) return createError(code, detail);
+  const [code, detail, headers = {}] = fastifyErrors[error.code] ?? [];
+  if (code && detail) return createError(code, detail, { headers });
   // Fastify's own client errors (malformed JSON has no code of its own) keep their status, not their text.
   if (error.statusCode === 400) return createError('InvalidRequest', 'The body is not valid JSON.');
   return null;
@@ -113,17 +123,18 @@ export function rawProblem(code: string | undefined): string {
         ? 'RequestTimeout'
         : 'InvalidRequest';
   const [status, title] = requestErrors[kind];
+  const id = crypto.randomUUID();
   const body = JSON.stringify({
     type: `/docs/errors/${kind}`,
     title,
     status,
     detail: 'The request could not be read.',
-    instance: `urn:uuid:${crypto.randomUUID()}`,
+    instance: `urn:uuid:${id}`,
     code: kind,
   });
   return (
     `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\nx-ms-error-code: ${kind}\r\n` +
-    `cache-control: no-store\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    `x-request-id: ${id}\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   );
 }
 

@@ -152,7 +152,7 @@ function usual(
 }
 
 function headersOf({ parameters }: Operation, strangely: boolean): Arbitrary<Record<string, string>> {
-  const isChange = parameters.some(({ name }) => name === 'prefer');
+  const isChange = parameters.some(({ name }) => name === 'idempotency-key');
   const bearer = `Bearer ${token}`;
   const odd = <T>(usual: T, ...others: T[]) => fc.constantFrom(usual, ...(strangely ? others : []));
   return fc
@@ -225,8 +225,28 @@ async function send({
   const status = answer.statusCode;
   return {
     status,
-    wrong: judge(operation, method, status, String(answer.headers['content-type'] ?? ''), text),
+    wrong:
+      judge(operation, method, status, String(answer.headers['content-type'] ?? ''), text) ??
+      judgeHeaders(operation, status, answer.headers),
   };
+}
+
+/** Of the connection, or said of every answer by HTTP itself. */
+const ofHttp =
+  /^(?:content-(?:type|length|security-policy)|date|connection|keep-alive|transfer-encoding|cache-control|x-content-type-options)$/;
+
+/** What an answer has beside its body is in the document too, and what every answer has is there. */
+function judgeHeaders(
+  { responses }: Operation,
+  status: number,
+  headers: Record<string, unknown>,
+): string | null {
+  const described = Object.keys(responses[status]?.headers ?? {});
+  const untold = Object.keys(headers).filter(name => !ofHttp.test(name) && !described.includes(name));
+  if (untold.length > 0) return `${status} has ${untold}, which is not in the document`;
+  const always = ['x-request-id', 'api-version', 'x-ms-error-code'].filter(name => described.includes(name));
+  const missing = [...always, 'cache-control'].filter(name => headers[name] === undefined);
+  return missing.length > 0 ? `${status} has no ${missing}` : null;
 }
 
 function judge(
@@ -344,6 +364,15 @@ t.test('every resource has the manners of all', async t => {
     json: { errors: [{ pointer: 'querystring:/api-version' }] },
   });
   t.equal((await ask('GET', '/me', { headers: { 'api-version': 'x' } })).status, 400);
+
+  const unreadable = await ask('GET', '/deployments/%zz');
+  t.match(unreadable, { status: 400, json: { code: 'InvalidRequest' } });
+  t.equal(unreadable.headers.get('cache-control'), 'no-store');
+  t.equal(unreadable.json.instance, `urn:uuid:${unreadable.headers.get('x-request-id')}`);
+  const text = { 'content-type': 'text/plain' };
+  const unsupported = await ask('POST', '/deployments', { body: {}, headers: text });
+  t.equal(unsupported.status, 415);
+  t.equal(unsupported.headers.get('accept'), 'application/json', 'and says what is taken');
 
   const deployment = `/deployments/${known.deployments[0]}`;
   const etag = (await ask('GET', deployment)).headers.get('etag') ?? '';

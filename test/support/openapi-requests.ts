@@ -36,7 +36,7 @@ export interface Operation {
   operationId: string;
   parameters: Parameter[];
   body: Schema | null;
-  responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
+  responses: Record<string, { content?: Record<string, { schema: Schema }>; headers?: object }>;
 }
 
 export interface Document {
