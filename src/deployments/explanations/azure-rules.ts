@@ -96,7 +96,11 @@ const limits: readonly Rule[] = [
     code: 'QuotaExceeded',
     when: any(
       coded('ContainerGroupQuotaReached', 'QuotaExceeded', 'QuotaReached'),
-      quotes(/\bquota '[^']*' exceeded/),
+      // Registries have quotas too.
+      all(
+        not(says(/toomanyrequests|too many requests/)),
+        quotes(/\bquota\b[^.]*\bexceeded|\bexceed\w*\b[^.]*\bquota/),
+      ),
     ),
   },
   {
@@ -155,7 +159,10 @@ const limits: readonly Rule[] = [
   {
     code: 'RegionCapacity',
     when: any(
-      quotes(/is not available in the location '[^']*' at this moment|InsufficientCapacity/),
+      quotes(
+        /is not available in the location '[^']*' at this moment|Insufficient\s?Capacity|sufficient capacity/,
+      ),
+      coded('SkuNotAvailable', '\\w*AllocationFailed', 'Overconstrained\\w*AllocationRequest'),
       all(from('arm'), coded('ServiceUnavailable'), not(status(500, 502, 503, 504))),
     ),
   },
@@ -166,7 +173,12 @@ const limits: readonly Rule[] = [
       any(
         status(500, 502, 503, 504),
         coded('InternalServerError', 'ServerTimeout', 'GatewayTimeout'),
-        all(noStatus, says(/ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|UND_ERR|socket hang up/)),
+        // What an operation says of the network is not ours, nor Resource Manager's.
+        all(
+          noStatus,
+          not(coded('Failed')),
+          says(/ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ECIRCUITOPEN|ERETRYBUDGET|UND_ERR|socket hang up/),
+        ),
       ),
     ),
   },
@@ -195,7 +207,7 @@ export const lateRules: readonly Rule[] = [
   {
     code: 'ProvisioningTimeout',
     when: says(
-      /did(?:n't| not) reach a successful provisioning state|allowed timeout period|provisioning timed out|platform initiated/i,
+      /did(?:n't| not) reach a successful provisioning state|allowed timeout period|provisioning timed out/i,
     ),
   },
   // The node was not ready: Azure's own affair, and over in minutes.

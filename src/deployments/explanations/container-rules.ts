@@ -1,5 +1,5 @@
 import type { Signs } from '../observation.ts';
-import { all, any, exits, from, not, type Rule, says, uncertain } from './rule.ts';
+import { all, any, coded, exits, from, not, type Rule, says, uncertain } from './rule.ts';
 
 const killed = exits(code => code === 137);
 const lastWords =
@@ -18,13 +18,18 @@ export const containerRules: readonly Rule[] = [
   { code: 'ContainerOutOfMemory', when: says(/OOMKilled|out of memory/i) },
   {
     code: 'ProbeFailed',
-    when: says(/(?:liveness|readiness|startup) probe failed|failed (?:liveness|readiness|startup) probe/i),
+    when: says(
+      /(?:liveness|readiness|startup) probe (?:failed|errored)|failed (?:liveness|readiness|startup) probe/i,
+    ),
   },
   // Who stops a container by force leaves the same exit code (measured).
   { code: 'ContainerOutOfMemory', when: killed, but: uncertain },
   {
     code: 'MountFailed',
-    when: says(/FailedMount|mount error|MountVolume|(?:failed|unable) to (?:mount|attach)/i),
+    when: any(
+      coded('CannotAccessStorageAccount'),
+      says(/FailedMount|mount error|MountVolume|(?:failed|unable) to (?:mount|attach)/i),
+    ),
   },
   {
     code: 'ContainerCrashed',
