@@ -10,6 +10,8 @@ const full = Boolean(process.env.SLIPWAY_TEST_FULL);
 const rounds = full ? 200 : 6;
 const kills = full ? 20 : 3;
 const ways = 50;
+/** Azure makes a hundred groups in five minutes in each region. */
+const locationOf = (round: number) => (round % 2 ? 'eastus' : 'westeurope');
 
 const world = await startDemoWorld(root);
 const env = { ...world.env, ...(await testDatabaseUrl(root)) };
@@ -80,9 +82,11 @@ root.test(`${ways} equal requests at once are one deployment, ${rounds} rounds`,
   let right = 0;
   for (let round = 0; round < rounds; round++) {
     const name = `twin-${round}`;
-    const told = await sendAtOnce(service, requestFor(name), randomUUID(), 'wait=40');
+    const body = requestFor(name, { location: locationOf(round) });
+    const told = await sendAtOnce(service, body, randomUUID(), 'wait=40');
     const accepted = told.filter(({ status }) => status === 200 || status === 202);
-    const held = told.filter(({ status, retryAfter }) => status === 409 && retryAfter);
+    // Where the machine is too slow for all, some are asked to come again.
+    const held = told.filter(({ status, retryAfter }) => (status === 409 || status === 503) && retryAfter);
     const [deployments, made] = [await named(name), await creates(name)];
     const fits =
       accepted.length + held.length === ways &&

@@ -272,6 +272,38 @@ function judge(
     : `${status}: ${ajv.errorsText(validate.errors)}: ${text.slice(0, 300)}`;
 }
 
+/** What each operation with an example in the document answers to it, in an order in which they can be done. */
+const exampleAnswers: [operationId: string, answer: object][] = [
+  ['testCredential', { usable: true }],
+  ['planDeployment', { changeKind: 'create' }],
+  ['createDeployment', { status: 'Running' }],
+  ['putDeployment', { status: 'Running' }],
+  ['patchDeployment', { status: 'Running' }],
+  ['putImages', { status: 'Running' }],
+  ['rollBack', { status: 'Running' }],
+];
+
+t.test('every example of a request is taken as it stands', async t => {
+  const examplesOf = ({ body }: Operation) => {
+    const named = document.components.schemas[body?.$ref?.split('/').at(-1) ?? ''];
+    return (named ?? body)?.examples ?? [];
+  };
+  const exemplary = operations.filter(operation => examplesOf(operation).length > 0);
+  t.same(
+    exemplary.map(({ operationId }) => operationId).sort(),
+    exampleAnswers.map(([operationId]) => operationId).sort(),
+  );
+  for (const [operationId, json] of exampleAnswers)
+    for (const operation of exemplary.filter(each => each.operationId === operationId))
+      for (const example of examplesOf(operation) as { name?: string }[]) {
+        const { name = 'example-registries' } = example;
+        const headers = { prefer: 'wait=45', 'if-match': '*' };
+        const path = operation.path.replace('{id}', `demo:${name}`);
+        const answer = await ask(operation.method, path, { body: example, headers });
+        t.match(answer, { status: 200, json }, `${operationId} ${JSON.stringify(example).slice(0, 60)}`);
+      }
+});
+
 t.test(`a client that knows the document alone is answered within it (seed ${seed})`, async t => {
   const each = Math.ceil(requests / operations.length);
   // In turns, so that what one changes the others meet.
