@@ -50,7 +50,7 @@ export interface ExplainContext {
 /** An observation and its context as the rules read them. */
 export interface Signs {
   observation: Observation;
-  /** Everything that was said, in one text. */
+  /** Everything that was said, in one text on one line. */
   said: string;
   /** The same without images and addresses: a repository may be called `certificate-not-found`. */
   text: string;
@@ -66,7 +66,7 @@ export interface Signs {
 
 /** Puts an observation into the form that the rules read. */
 export function readSigns(observation: Observation, { credential, image }: ExplainContext): Signs {
-  const said = saidIn(observation);
+  const said = plain(saidIn(observation));
   const { code, status } = answerIn(observation);
   const parsed = image === undefined ? null : parseReference(image);
   return {
@@ -80,6 +80,10 @@ export function readSigns(observation: Observation, { credential, image }: Expla
     registry: parsed?.ok ? parsed.reference.domain : undefined,
   };
 }
+
+/** However it was broken into lines and quoted on its way. */
+const plain = (said: string) =>
+  said.replaceAll(/\s+/g, ' ').replaceAll(/[‘’]/g, "'").replaceAll(/[“”]/g, '"');
 
 function answerIn(observation: Observation): { code?: string | null; status?: number | null } {
   switch (observation.kind) {

@@ -35,7 +35,7 @@ export const reachRules: readonly Rule[] = [
       ),
     ),
   },
-  { code: 'CredentialMalformed', when: says(/X-Registry-Auth|illegal base64/) },
+  { code: 'CredentialMalformed', when: says(/X-Registry-Auth|illegal base64|no username present/) },
   { code: 'RegistryAdminDisabled', when: says(/admin user is disabled/i) },
   {
     code: 'CredentialExpired',
@@ -75,7 +75,7 @@ export const reachRules: readonly Rule[] = [
     code: 'RegistryUnreachable',
     when: any(
       says(
-        /i\/o timeout|connection (?:refused|reset|closed|lost|timed out)|deadline exceeded|TLS handshake timeout|request canceled|no route to host|(?:network|host) is unreachable|broken pipe|socket hang up|GOAWAY|stream error|proxyconnect|\bEOF\b/,
+        /i\/o timeout|connection (?:refused|reset|closed|lost|timed out)|deadline exceeded|TLS handshake timeout|request canceled|no route to host|(?:network|host) is unreachable|broken pipe|socket hang up|other side closed|due to timeout|connect timeout|GOAWAY|stream error|proxyconnect|\bEOF\b/,
       ),
       network(/ECONN|EHOST|ENET|ETIMEDOUT|EPIPE|UND_ERR/),
       problem(({ networkCode }) => networkCode !== undefined),

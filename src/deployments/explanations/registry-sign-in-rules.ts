@@ -3,6 +3,7 @@ import {
   atStep,
   atTokenService,
   azure,
+  barelyDenied,
   deniedAccess,
   dockerHub,
   forbidden,
@@ -57,7 +58,7 @@ export const signInRules: readonly Rule[] = [
   },
   {
     code: 'IdentityMissingPullRole',
-    when: all(withIdentity, any(mayNotPull, unauthorized, forbidden, says(/\bdenied: |\bDENIED\b/))),
+    when: all(withIdentity, any(mayNotPull, unauthorized, forbidden, barelyDenied, says(/\bdenied: /))),
     but: uncertain,
   },
   { code: 'RegistryCredentialMissing', when: all(withoutCredential, mayNotPull), but: uncertain },
@@ -90,7 +91,7 @@ export const signInRules: readonly Rule[] = [
     when: all(
       withCredential,
       any(
-        says(/denied: denied|DENIED denied/),
+        barelyDenied,
         says(/ERROR-400|user_id not found in jwt/),
         all(atTokenService, forbidden),
         all(from('registry'), status(400), says(/unauthorized/i)),
@@ -100,11 +101,7 @@ export const signInRules: readonly Rule[] = [
   },
   {
     code: 'RegistryCredentialMissing',
-    when: all(
-      withoutCredential,
-      not(unauthorized),
-      any(forbidden, says(/denied: denied|DENIED denied|ERROR-400/)),
-    ),
+    when: all(withoutCredential, not(unauthorized), any(forbidden, barelyDenied, says(/ERROR-400/))),
     but: uncertain,
   },
   { code: 'RegistryCredentialMissing', when: all(withoutCredential, unauthorized) },

@@ -29,6 +29,8 @@ export const forbidden = any(
 );
 export const unauthorized = any(says(/unauthorized|authentication required|\b401\b/i), registryStatus(401));
 export const anonymous = says(/anonymous token/i);
+/** No more than that. */
+export const barelyDenied = says(/^denied$|(?:: |DENIED )denied\b(?!:)/);
 export const deniedAccess = /requested access to the resource is denied/;
 export const mayNotPull = any(
   says(deniedAccess),
