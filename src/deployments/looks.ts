@@ -44,16 +44,24 @@ const looksPerSecond = 5;
 const broughtForwardPerSecond = 15;
 /** Of fewer a list costs more than it saves. */
 const fewestListed = 5;
-const manyOpen = 50;
+/** So many share more than they need: what a list can tell is left to it. */
+const crowdedFrom = 25;
 const shortestListMs = 2_000;
+/** Lists of all resource groups of a subscription together: two and a half a second. */
+const listMsPerNeighbour = 400;
 /** What a list costs of our own time, 0.02 ms a group (measured), is a hundredth of the time between two. */
 const listMsPerGroup = 2;
-const countedForMs = 1_000;
+/** Counting ten thousand takes 20 ms (measured): a five-hundredth of the time for which it is good. */
+const goodForMs = (crowds: readonly Crowd[]) =>
+  Math.max(
+    1_000,
+    crowds.reduce((sum, { listed, silent }) => sum + listed + silent, 0),
+  );
 const listLagMs = 60_000;
 
 export function createLooks(parts: LooksParts): Looks {
   const { following, clock } = parts;
-  const crowds = keepFor(countedForMs, () => following.crowds(), clock);
+  const crowds = keep(() => following.crowds(), goodForMs, clock);
   const around = async (place: Place) => find(await crowds(), place);
   return {
     async nextInMs(row, group = row.containerGroup) {
@@ -69,7 +77,7 @@ export function createLooks(parts: LooksParts): Looks {
       const turn = turnMs(await around(row), false);
       return turn > soonestMs ? spread(turn) : 0;
     },
-    isCrowded: async row => (await around(row)).crowd.open >= manyOpen,
+    isCrowded: async row => (await around(row)).crowd.listed >= crowdedFrom,
     async lookAround(signal) {
       const all = await crowds();
       for (const crowd of all) {
@@ -107,7 +115,7 @@ function find(all: readonly Crowd[], place: Place): Around {
   const resourceGroup = place.resourceGroup.toLowerCase();
   const near = all.filter(each => each.subscription === subscription);
   const crowd = near.find(each => each.resourceGroup === resourceGroup);
-  const nobody = { subscription, resourceGroup, open: 0, listed: 0, silent: 0 };
+  const nobody = { subscription, resourceGroup, listed: 0, silent: 0 };
   return { crowd: crowd ?? nobody, groups: Math.max(1, near.length) };
 }
 
@@ -119,8 +127,8 @@ const aloneMs = (age: number) => Math.min(Math.max(age / 8, soonestMs), latestMs
 
 /** Where a list tells the end, what is looked for is only what does not come to run: it shows soon, or is not hurried. */
 function waitMs(around: Around, age: number, silent: boolean): number {
-  const told = !silent && around.crowd.listed >= fewestListed;
-  return Math.max(turnMs(around, silent), told ? age / 2 : aloneMs(age));
+  const told = !silent && around.crowd.listed >= crowdedFrom;
+  return Math.max(turnMs(around, silent), told ? age : aloneMs(age));
 }
 
 const isSilent = (status: Status, provisioningState: string | null) =>
@@ -135,20 +143,19 @@ const spread = (ms: number) => Math.round(ms * (0.75 + Math.random() / 2));
 async function bringForward(around: Around, parts: LooksParts, signal: AbortSignal): Promise<void> {
   const { following, groupLists, pacing, clock } = parts;
   const { crowd, groups } = around;
-  const everyMs = Math.max(
-    shortestListMs,
-    groups * (shortestListMs / fewestListed),
-    (crowd.listed + crowd.silent) * listMsPerGroup,
-  );
-  if (crowd.listed + crowd.silent === 0 || pacing.readsBlocked(crowd)) return;
-  const lists = crowd.listed >= fewestListed;
+  const many = crowd.listed + crowd.silent;
+  const everyMs = Math.max(shortestListMs, groups * listMsPerNeighbour, many * listMsPerGroup);
+  if (pacing.readsBlocked(crowd)) return;
   const now = clock.now();
-  if (lists && !(await following.takeTurn(crowd, now, new Date(now.getTime() + everyMs)))) return;
-  const listed = lists ? await groupLists.list(crowd, signal) : null;
-  const due = whoseTurn(await following.followed(crowd), listed, around, clock.now());
+  if (many >= fewestListed && !(await following.takeTurn(crowd, now, later(now, everyMs)))) return;
+  const rows = await following.followed(crowd);
+  const lists = rows.filter(row => !isSilent(row.status, row.provisioningState)).length >= fewestListed;
+  const due = whoseTurn(rows, lists ? await groupLists.list(crowd, signal) : null, around, clock.now());
   const most = Math.ceil((broughtForwardPerSecond * everyMs) / 1_000 / groups);
-  await following.wake(due.slice(0, most));
+  if (due.length > 0) await following.wake(due.slice(0, most));
 }
+
+const later = (date: Date, ms: number) => new Date(date.getTime() + ms);
 
 /** Whose look is brought forward, those first of whom the list has news. Pure. */
 export function whoseTurn(
@@ -184,17 +191,21 @@ function hasNews(row: Followed, group: ListedGroup | undefined, now: Date): bool
   return hasEnded(ours.provisioningState ?? null);
 }
 
-/** One call at a time, and what it found is good for so long. */
-function keepFor<T>(ms: number, read: () => Promise<T>, clock: Clock): () => Promise<T> {
-  let kept: { at: number; found: Promise<T> } | null = null;
+/** One call at a time; what it found is good for as long as it says itself. */
+function keep<T>(read: () => Promise<T>, goodForMs: (found: T) => number, clock: Clock): () => Promise<T> {
+  let kept: { found: Promise<T>; until: number } | null = null;
   return () => {
-    const now = clock.now().getTime();
-    if (kept && Math.abs(now - kept.at) < ms) return kept.found;
-    const fresh = { at: now, found: read() };
+    if (kept && clock.now().getTime() < kept.until) return kept.found;
+    const fresh = { found: read(), until: Number.POSITIVE_INFINITY };
     kept = fresh;
-    fresh.found.catch(() => {
-      if (kept === fresh) kept = null;
-    });
+    fresh.found.then(
+      found => {
+        fresh.until = clock.now().getTime() + goodForMs(found);
+      },
+      () => {
+        fresh.until = 0;
+      },
+    );
     return fresh.found;
   };
 }

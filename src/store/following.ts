@@ -11,12 +11,11 @@ export interface GroupOfGroups {
   resourceGroup: string;
 }
 
-/** How many deployments are under way in a resource group. */
+/** How many live groups in a resource group are looked at, or will be as soon as Azure has them. */
 export interface Crowd extends GroupOfGroups {
-  open: number;
-  /** Of these Azure has a group, which is looked at: those of which a list of the resource group can tell the end. */
+  /** Of these a list of the resource group can tell the end. */
   listed: number;
-  /** And those of which it cannot: only their containers have not come so far. */
+  /** Of these it cannot: only their containers have not come so far. */
   silent: number;
 }
 
@@ -37,6 +36,7 @@ export interface Followed {
 
 /** What the looks at live groups go by, one view for all replicas. */
 export interface FollowingStore {
+  /** Every resource group in which something is under way. */
   crowds(): Promise<Crowd[]>;
   /** Whether it is the caller who lists the resource group now: then nobody else does before `dueAt`. */
   takeTurn(place: GroupOfGroups, now: Date, dueAt: Date): Promise<boolean>;
@@ -60,9 +60,9 @@ const followedStatuses: readonly Status[] = [
 /** What a list tells of these is that they are gone. */
 const goingStatuses: readonly Status[] = ['Deleting', 'Canceling'];
 
-const followed = sql<boolean>`not settled and status = any(cast(${followedStatuses} as text[]))`;
+const isFollowed = sql<boolean>`(not settled and status = any(cast(${followedStatuses} as text[])))`;
 const stateOnRecord = sql<string | null>`container_group ->> 'provisioningState'`;
-const silent = sql<boolean>`(status <> all(cast(${goingStatuses} as text[]))
+const isSilent = sql<boolean>`(status <> all(cast(${goingStatuses} as text[]))
   and ${stateOnRecord} in ('Succeeded', 'Failed', 'Canceled', 'Unhealthy'))`;
 
 export function createFollowingStore({ db }: Pick<Database, 'db'>, jobs: Jobs): FollowingStore {
@@ -77,11 +77,13 @@ export function createFollowingStore({ db }: Pick<Database, 'db'>, jobs: Jobs): 
   };
 }
 
+/** Who waits for a turn in Azure's limits, or for a dependency, is not on the way yet. */
 async function crowds(db: Kysely<Tables>): Promise<Crowd[]> {
   const { rows } = await sql<Crowd>`select lower(subscription) as subscription,
-      lower(resource_group) as "resourceGroup", count(*)::int as open,
-      (count(*) filter (where ${followed} and ${silent}))::int as silent,
-      (count(*) filter (where ${followed} and ${silent} is not true))::int as listed
+      lower(resource_group) as "resourceGroup",
+      (count(*) filter (where ${isFollowed} and ${isSilent}))::int as silent,
+      (count(*) filter (where (${isFollowed} and ${isSilent} is not true) or (not ${isFollowed} and waiting_for is null)))::int
+        as listed
     from deployments where not settled group by 1, 2`.execute(db);
   return rows;
 }
@@ -115,7 +117,7 @@ function followedIn(db: Kysely<Tables>, { subscription, resourceGroup }: GroupOf
       sql<string | null>`timeline -> -1 ->> 'startedAt'`.as('startedAt'),
       sql<string | null>`waiting_for ->> 'until'`.as('waitsUntil'),
     ])
-    .where(followed)
+    .where(isFollowed)
     .where(sql`lower(subscription)`, '=', subscription)
     .where(sql`lower(resource_group)`, '=', resourceGroup)
     .orderBy('updatedAt')
