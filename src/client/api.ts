@@ -24,7 +24,7 @@ export type Event = { seq: number; at: string; source: "Slipway" | "Arm" | "Aci"
 
 export type EventPage = { value: Array<Event>; nextLink?: string };
 
-export type TeamEvent = { position: number; deployment: string; seq: number; at: string; source: "Slipway" | "Arm" | "Aci"; type: string; phase?: "Accepted" | "Adopting" | "Resolving" | "Submitting" | "Provisioning" | "Running" | "Succeeded" | "Failed" | "Canceling" | "Canceled" | "Restarting" | "Stopping" | "Stopped" | "Starting" | "Deleting" | "Deleted"; container?: string; message: string; data?: Record<string, string | number | boolean> };
+export type TeamEvent = { position: number; team: string; deployment: string; seq: number; at: string; source: "Slipway" | "Arm" | "Aci"; type: string; phase?: "Accepted" | "Adopting" | "Resolving" | "Submitting" | "Provisioning" | "Running" | "Succeeded" | "Failed" | "Canceling" | "Canceled" | "Restarting" | "Stopping" | "Stopped" | "Starting" | "Deleting" | "Deleted"; container?: string; message: string; data?: Record<string, string | number | boolean> };
 
 export type TeamEventPage = { value: Array<TeamEvent>; nextLink?: string };
 

@@ -16,6 +16,7 @@ import { adopt } from './stages/adopt.ts';
 import { cancel } from './stages/cancel.ts';
 import { clear } from './stages/clear.ts';
 import { follow } from './stages/follow.ts';
+import { isKept, keep } from './stages/keep.ts';
 import { remove } from './stages/remove.ts';
 import { resolve } from './stages/resolve.ts';
 import type { Stage } from './stages/stage.ts';
@@ -54,6 +55,7 @@ type Work = (row: DeploymentRow, parts: AdvanceParts, signal: AbortSignal) => Pr
 /** What is done for a deployment now; undefined where nothing is. */
 function stageOf(row: DeploymentRow): Work | undefined {
   if (row.settled) return row.holdsName ? tend : undefined;
+  if (row.failure === null && isKept(row)) return keep;
   return row.failure !== null && failing.includes(row.status) ? clear : stages[row.status];
 }
 

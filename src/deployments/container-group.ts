@@ -32,18 +32,12 @@ interface Parts {
 
 /** What Azure Resource Manager is sent. It holds secrets: made and dropped inside one call. */
 export function containerGroupBody(parts: Parts): ContainerGroupBody {
-  const { deployment, revision, team, spec, plan, images, credentials } = parts;
+  const { spec, plan, credentials } = parts;
   const { ipAddress, dnsConfig, zones, priority } = spec;
   const attached = attachedBy(parts);
   return {
     location: spec.location ?? '',
-    tags: {
-      ...spec.labels,
-      ...askedTags(images),
-      'slipway-team': team,
-      [ownerTag]: deployment,
-      [revisionTag]: String(revision),
-    },
+    tags: ownTags(parts),
     ...identityOf(attached),
     containers: spec.containers.map((container, index) => containerOf(container, index, parts)),
     ...(spec.initContainers
@@ -59,6 +53,23 @@ export function containerGroupBody(parts: Parts): ContainerGroupBody {
     ...(zones ? { zones } : {}),
     ...(priority ? { priority } : {}),
     ...diagnosticsOf(parts),
+  };
+}
+
+/** The labels, and what says which deployment and revision it is, and of what. */
+export function ownTags({
+  deployment,
+  revision,
+  team,
+  spec,
+  images,
+}: Pick<Parts, 'deployment' | 'revision' | 'team' | 'spec' | 'images'>): Record<string, string> {
+  return {
+    ...spec.labels,
+    ...askedTags(images),
+    'slipway-team': team,
+    [ownerTag]: deployment,
+    [revisionTag]: String(revision),
   };
 }
 

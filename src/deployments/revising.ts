@@ -1,20 +1,20 @@
-import { Compile } from 'typebox/compile';
-import { createError, type ErrorDetail } from '../errors.ts';
+import { createError } from '../errors.ts';
 import { decide } from '../policy/decide.ts';
 import type { Deployment } from '../schemas/deployment.ts';
 import type { Intent } from '../schemas/intent.ts';
 import type { Caller } from '../schemas/principal.ts';
-import { DeploymentRequest } from '../schemas/request.ts';
+import type { DeploymentRequest } from '../schemas/request.ts';
 import type { Revision } from '../schemas/revision.ts';
-import type { OnBusy } from '../store/deployments.ts';
+import type { OnBusy, RevisionRow } from '../store/deployments.ts';
 import { acceptChange, acceptedBefore, type Change, type ChangeParts } from './accept-change.ts';
+import { goesOn, isAside } from './aside.ts';
 import { denied } from './denied.ts';
 import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
 import type { ChangeContext } from './idempotency.ts';
-import { mergePatch } from './merge-patch.ts';
 import { digestsOf } from './pins.ts';
 import { changedSince, notLive } from './refusals.ts';
 import { needsReplacement } from './replacement.ts';
+import { own, patched, withImages } from './revised-spec.ts';
 import { askOf, checkSpec, fillDefaults, readImages, type Spec, sizeOf } from './spec.ts';
 
 /** How a change of a deployment is asked for, beside what it is. */
@@ -33,11 +33,11 @@ interface Wanted {
   kind: Kind;
   spec: Spec;
   pins?: Record<string, string>;
+  /** Only what no container notices is asked for. */
+  aside?: boolean;
 }
 
 export type Revising = ReturnType<typeof createRevising>;
-
-const validator = Compile(DeploymentRequest);
 
 /** Every change that makes a revision. The whole spec is judged anew each time, and a GET is never sent back as a PUT. */
 export function createRevising(parts: ChangeParts) {
@@ -56,7 +56,8 @@ export function createRevising(parts: ChangeParts) {
     patch(caller: Caller, ref: string, patch: object, asking: Asking): Promise<Change> {
       return change(caller, ref, { patch }, asking, deployment => ({
         kind: 'Update',
-        spec: own(deployment, valid(mergePatch(deployment.spec, patch))),
+        spec: patched(deployment, patch),
+        aside: isAside(patch),
       }));
     },
 
@@ -142,9 +143,11 @@ export function createRevising(parts: ChangeParts) {
     if (before) return before;
     if (isExpected && !isExpected(deployment)) throw changedSince(deployment);
 
-    const { kind, spec: raw, pins } = await wantedOf(deployment);
+    const { kind, spec: raw, pins, aside } = await wantedOf(deployment);
     const { spec, plan, quota } = judge(caller, raw);
-    const replaces = await replacedBy(deployment, spec);
+    const live = await liveOf(deployment);
+    const replaces = live ? needsReplacement(live.spec, spec) : [];
+    const kept = aside && goesOn(deployment) ? live : null;
     if (replaces.length > 0 && !allowReplace) throw requiresReplacement(replaces);
     const intent: Intent & { kind: Kind } = {
       kind,
@@ -152,6 +155,7 @@ export function createRevising(parts: ChangeParts) {
       ...(replaces.length > 0 ? { replaces: true } : {}),
       ...(spec.onFailure === 'rollback' ? { onFailure: 'rollback' } : {}),
       ...(pins ? { pins } : {}),
+      ...(kept ? { keeps: { revision: kept.number, untag: Object.keys(kept.spec.labels ?? {}) } } : {}),
     };
     return acceptChange(
       parts,
@@ -162,7 +166,7 @@ export function createRevising(parts: ChangeParts) {
         intent,
         onBusy: onBusy ?? spec.onBusy ?? 'fail',
         ...(isExpected ? { expects: deployment } : {}),
-        revision: { spec, plan, size: sizeOf(spec), quota },
+        revision: { spec, plan, size: sizeOf(spec), quota, ...(kept ? { madeOf: kept } : {}) },
       },
       context,
     );
@@ -181,9 +185,8 @@ export function createRevising(parts: ChangeParts) {
     return { spec, plan: { plan, ask, caller }, quota: plan.quota };
   }
 
-  async function replacedBy({ id, team, liveRevision }: Deployment, spec: Spec): Promise<string[]> {
-    const live = liveRevision === null ? null : await store.revision([team], id, liveRevision);
-    return live ? needsReplacement(live.spec, spec) : [];
+  async function liveOf({ id, team, liveRevision }: Deployment): Promise<RevisionRow | null> {
+    return liveRevision === null ? null : store.revision([team], id, liveRevision);
   }
 
   async function revisionToGoBackTo(deployment: Deployment, asked: number | undefined) {
@@ -199,59 +202,6 @@ export function createRevising(parts: ChangeParts) {
       { about: { team, target: deployment.name } },
     );
   }
-}
-
-/** A deployment keeps its name and place. */
-function own({ spec: { team, target, name } }: Deployment, request: Spec): Spec {
-  const errors = Object.entries({ team, target, name }).flatMap(([member, value]) => {
-    const asked = Object.entries(request).find(([name]) => name === member)?.[1];
-    return asked === undefined || asked === value
-      ? []
-      : [{ pointer: `/${member}`, detail: `cannot be changed: it is '${value}'` }];
-  });
-  if (errors.length > 0) throw invalid(errors);
-  return { ...request, name, ...(team ? { team } : {}), ...(target ? { target } : {}) };
-}
-
-function valid(merged: unknown): DeploymentRequest {
-  if (validator.Check(merged)) return merged;
-  const errors = [...validator.Errors(merged)]
-    // The member itself is told.
-    .filter(({ keyword }) => keyword !== 'additionalProperties')
-    .map(({ keyword, instancePath, message }) => ({
-      pointer: instancePath,
-      detail: keyword === 'boolean' ? 'is not known' : message,
-    }));
-  throw invalid(errors.slice(0, 50));
-}
-
-function withImages(spec: Spec, images: Record<string, string>): Spec {
-  const known = new Set([...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name));
-  const strangers = Object.keys(images).filter(name => !known.has(name));
-  if (strangers.length > 0)
-    throw invalid(
-      strangers.map(name => ({
-        pointer: `/${name}`,
-        detail: `is no container of the deployment, which has ${[...known].join(', ')}`,
-      })),
-    );
-  const changed = <T extends { name?: string; image: string }>(container: T): T => ({
-    ...container,
-    image: images[container.name ?? spec.name] ?? container.image,
-  });
-  return {
-    ...spec,
-    containers: spec.containers.map(changed),
-    ...(spec.initContainers ? { initContainers: spec.initContainers.map(changed) } : {}),
-  };
-}
-
-function invalid(errors: ErrorDetail[]) {
-  const summary = errors
-    .slice(0, 5)
-    .map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`)
-    .join('; ');
-  return createError('InvalidRequest', summary, { errors });
 }
 
 function requiresReplacement(places: string[]) {

@@ -15,7 +15,7 @@ export function heldBack(
   now: Date,
 ): { leftMs: number; patch: Patch } | null {
   // A job is followed to its end, and what counted once counts.
-  if (isJob(row) || row.status === 'Running') return null;
+  if (isJob(row) || row.status === 'Running' || row.intent.keeps) return null;
   const asked = (row.spec.steadySeconds ?? 0) * 1000;
   const holdMs = Math.max(asked, hasCrashed(group, row) ? afterCrashMs : 0);
   const { started } = marksOf(group);

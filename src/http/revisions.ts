@@ -41,7 +41,10 @@ const RollbackTo = Type.Optional(
 /** A document of RFC 7396; what it makes of the spec is judged as a whole. */
 const MergePatch = Type.Object(
   {},
-  { description: 'RFC 7396: null takes a member away, arrays are replaced whole' },
+  {
+    description:
+      'RFC 7396: null takes a member away, arrays are replaced whole. What asks only for another `expiresAt`, `labels`, `source`, `timeoutSeconds`, `steadySeconds`, `keepFailed` or `onFailure` of what runs restarts nothing',
+  },
 );
 
 const RevisionPath = Type.Object(

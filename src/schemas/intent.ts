@@ -8,6 +8,8 @@ export interface Intent {
   allowReplace?: true;
   /** It cannot: what is there goes first. */
   replaces?: true;
+  /** No container notices the change: of the live revision, this one, only tags and what Slipway reads are otherwise. */
+  keeps?: { revision: number; untag: string[] };
   /** What the change comes to in vain is undone. */
   onFailure?: 'rollback';
   /** The revision that ARM served when the change was accepted. */

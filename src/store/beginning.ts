@@ -69,7 +69,15 @@ export async function begin(trx: Transaction<Tables>, row: DeploymentRow, begun:
 }
 
 /** The row shows the revision that is made now. What it holds of the quota is not given back before the end. */
-export function columnsOfRevision({ number, spec, plan, policyDigest }: RevisionRow) {
+export function columnsOfRevision({
+  number,
+  spec,
+  plan,
+  policyDigest,
+  images,
+  credentials,
+  workloadSecrets,
+}: RevisionRow) {
   return {
     revision: number,
     spec: json(spec),
@@ -77,8 +85,8 @@ export function columnsOfRevision({ number, spec, plan, policyDigest }: Revision
     policyDigest,
     ...(spec.location === undefined ? {} : { location: spec.location }),
     expiresAt: spec.expiresAt === undefined ? null : new Date(spec.expiresAt),
-    images: json([]),
-    credentials: json([]),
-    workloadSecrets: json([]),
+    images: json(images),
+    credentials: json(credentials),
+    workloadSecrets: json(workloadSecrets),
   } satisfies UpdateObject<Tables, 'deployments'>;
 }

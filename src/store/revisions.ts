@@ -17,6 +17,8 @@ export interface NewRevision {
   spec: DeploymentRequest;
   plan: object;
   size: { cpu: number; memoryInGB: number };
+  /** Of one that goes on with what is live: what that was made of. */
+  madeOf?: Pick<RevisionRow, 'images' | 'credentials' | 'workloadSecrets'>;
 }
 
 interface Made {
@@ -33,7 +35,7 @@ interface Made {
 /** Returns its number, the next one. The deployment's row is locked, or not there yet. */
 export async function insertRevision(
   trx: Transaction<Tables>,
-  { spec, plan, size }: NewRevision,
+  { spec, plan, size, madeOf }: NewRevision,
   { now, createdBy, ...made }: Made,
 ): Promise<number> {
   const { number } = await trx
@@ -45,8 +47,9 @@ export async function insertRevision(
       plan: json(plan),
       cpu: size.cpu,
       memoryInGb: size.memoryInGB,
-      images: json([]),
-      credentials: json([]),
+      images: json(madeOf?.images ?? []),
+      credentials: json(madeOf?.credentials ?? []),
+      workloadSecrets: json(madeOf?.workloadSecrets ?? []),
       outcome: null,
       createdAt: now,
       createdBy: json(createdBy),

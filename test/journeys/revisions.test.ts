@@ -10,6 +10,8 @@ const ask = createCaller(service.url, await world.token());
 const asOther = createCaller(service.url, await world.token('other'));
 
 const acr = 'myregistry.azurecr.io';
+const groupPath =
+  '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups/';
 const wait = { prefer: 'wait=40' };
 const any = { ...wait, 'if-match': '*' };
 
@@ -138,7 +140,35 @@ t.test('PUT and PATCH ask for what was read; a change in between is not overwrit
     json: { code: 'SecretInRequest' },
   });
   t.match(await asOther('PATCH', path, { body: {}, headers: any }), { status: 404 });
-  t.equal((await callsOf('PUT', 'patched')).length, 4, 'what was refused never reached Azure');
+  t.equal((await callsOf('PUT', 'patched')).length, 2, 'what was refused never reached Azure');
+});
+
+t.test('what no container notices restarts none: an end put off, labels, how a change is made', async t => {
+  const { json: first } = await deploy('put-off', { labels: { release: '1', old: 'x' } });
+  const path = `/deployments/${first.id}`;
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+  const body = { expiresAt, labels: { release: '2', old: null }, keepFailed: true };
+  const patched = await ask('PATCH', path, { body, headers: any });
+  t.match(patched, {
+    status: 200,
+    json: {
+      ...{ status: 'Running', revision: 2, liveRevision: 2, images: first.images },
+      ...{ credentials: first.credentials, spec: { expiresAt, labels: { release: '2' } } },
+    },
+  });
+  const { tags } = (await groupOf('put-off')) ?? {};
+  t.match(tags, { release: '2', 'slipway-revision': '2', 'slipway-deployment': first.id });
+  t.notOk('old' in (tags ?? {}), 'a label that was taken away is no tag any more');
+  t.equal((await callsOf('PUT', 'put-off')).length, 1);
+  t.match((await ask('GET', `${path}/revisions`)).json.value, [
+    { number: 2, kind: 'Update', outcome: 'Succeeded', images: first.images },
+    { number: 1, outcome: 'Succeeded' },
+  ]);
+
+  t.equal(await world.asAdministrator('DELETE', `${groupPath}put-off?api-version=2023-05-01`), 200);
+  const anew = await ask('PATCH', path, { body: { expiresAt: null }, headers: any });
+  t.match(anew.json, { status: 'Running', revision: 3, liveRevision: 3 }, 'what is gone is made again');
+  t.equal((await callsOf('PUT', 'put-off')).length, 2);
 });
 
 t.test('a failed image leaves what was live, and rollback goes back on the digests of then', async t => {
