@@ -4,9 +4,10 @@ import type { ListedGroup } from '../../src/azure/group-lists.ts';
 import { createLooks } from '../../src/deployments/looks.ts';
 import { createLog } from '../../src/log.ts';
 import type { DeploymentRow } from '../../src/store/deployments.ts';
-import { type Crowd, createFollowingStore, type FollowingStore } from '../../src/store/following.ts';
+import { createFollowingStore, type FollowingStore } from '../../src/store/following.ts';
 import { asWorker } from '../../src/store/walls.ts';
 import { testDatabase } from '../support/database.ts';
+import { crowdOf, flight, rowOf } from '../support/flight.ts';
 import { acceptance, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore(t, await testDatabase(t));
@@ -55,18 +56,6 @@ function createWorld({ following = {}, list = async () => [], blocked = false }:
     },
   };
 }
-
-const crowdOf = (listed: number, more: Partial<Crowd> = {}): Crowd => ({
-  ...{ subscription, resourceGroup: 'crowd', listed, silent: 0, ...more },
-});
-const rowOf = (more: Partial<DeploymentRow> = {}) =>
-  ({
-    ...{ subscription: subscription.toUpperCase(), resourceGroup: 'Crowd', status: 'Provisioning' },
-    timeline: [{ phase: 'Provisioning', startedAt: start.toISOString(), durationMs: null }],
-    deadlineAt: at(1_800_000),
-    containerGroup: null,
-    ...more,
-  }) as unknown as DeploymentRow;
 
 t.test('who is alone is looked at soon at first, then later, and at his deadline', async t => {
   const { looks, pass } = createWorld({ following: { crowds: async () => [crowdOf(1)] } });
@@ -132,85 +121,6 @@ t.test(
     t.ok(slowest <= 60_000, `the end of the last was seen after ${slowest} ms`);
   },
 );
-
-interface InFlight {
-  row: DeploymentRow;
-  putAt: number;
-  seenAt: number;
-  dueAt: number;
-}
-
-/** So many are put one after another, and live so long; every look is asked for, and made when it is due. */
-async function flight({ count, perSecond, lifeMs }: { count: number; perSecond: number; lifeMs: number }) {
-  let now = start.getTime();
-  let lists = 0;
-  let reads = 0;
-  let slowest = 0;
-  let turn = 0;
-  const inFlight = new Map<string, InFlight>();
-  const perMinute: number[] = [];
-  const read = () => {
-    const minute = Math.floor((now - start.getTime()) / 60_000);
-    perMinute[minute] = (perMinute[minute] ?? 0) + 1;
-  };
-  const followed = ([id, { putAt, seenAt }]: [string, InFlight]) => ({
-    ...{ id, name: id, status: 'Provisioning' as const, revision: 1, provisioningState: 'Creating' },
-    ...{ startedAt: new Date(putAt).toISOString(), updatedAt: new Date(seenAt), waitsUntil: null },
-  });
-  const looks = createLooks({
-    following: {
-      crowds: async () => [crowdOf(inFlight.size)],
-      takeTurn: async (_place, from, dueAt) => {
-        const mine = from.getTime() >= turn;
-        if (mine) turn = dueAt.getTime();
-        return mine;
-      },
-      followed: async () => [...inFlight].sort(([, a], [, b]) => a.seenAt - b.seenAt).map(followed),
-      wake: async ids => {
-        for (const id of ids) Object.assign(inFlight.get(id) ?? {}, { dueAt: now });
-      },
-    },
-    groupLists: {
-      list: async () => {
-        lists += 1;
-        read();
-        return [...inFlight].map(([name, { putAt }]) => ({
-          ...{ name, tags: { 'slipway-deployment': name } },
-          provisioningState: now >= putAt + lifeMs ? 'Succeeded' : 'Creating',
-        }));
-      },
-    },
-    pacing: { readsBlocked: () => null },
-    clock: { now: () => new Date(now), wait: () => Promise.resolve() },
-    log,
-  });
-  const look = async (id: string, one: InFlight) => {
-    reads += 1;
-    read();
-    one.seenAt = now;
-    if (now < one.putAt + lifeMs) {
-      one.dueAt = now + (await looks.nextInMs(one.row));
-      return;
-    }
-    slowest = Math.max(slowest, now - one.putAt - lifeMs);
-    inFlight.delete(id);
-  };
-  for (let put = 0; put < count || inFlight.size > 0; now += 1_000) {
-    for (let n = 0; n < perSecond && put < count; n += 1, put += 1) {
-      const startedAt = new Date(now).toISOString();
-      const row = rowOf({
-        timeline: [{ phase: 'Provisioning', startedAt, durationMs: null }],
-        deadlineAt: new Date(now + 1_800_000),
-      });
-      reads += 1;
-      read();
-      inFlight.set(`id-${put}`, { row, putAt: now, seenAt: now, dueAt: now + (await looks.firstInMs(row)) });
-    }
-    for (const [id, one] of inFlight) if (one.dueAt <= now) await look(id, one);
-    await looks.lookAround(signal);
-  }
-  return { reads, lists, slowest, most: Math.ceil(Math.max(...perMinute) / 60) };
-}
 
 t.test('how many are under way is counted once a second, however many ask', async t => {
   let counted = 0;
