@@ -27,15 +27,21 @@ export interface Fleet {
   start(): Promise<void>;
 }
 
-export async function startFleet(scope: Scope, more: Record<string, string> = {}): Promise<Fleet> {
+/** As many replicas as the store allows; or one at each of these ports, also after it was started again. */
+export async function startFleet(
+  scope: Scope,
+  more: Record<string, string> = {},
+  ports?: readonly number[],
+): Promise<Fleet> {
   // What is said here is not searched for secrets: the tests do that.
   const world = await startDemoWorld(scope, { search: false });
   const databaseUrl = server ? await createOwnedDatabase(scope, server) : undefined;
   const env = { ...world.env, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn', ...more };
+  const replicas = ports?.length ?? store.replicas;
   const token = await world.token();
   const members: Started[] = [];
   const callers: Ask[] = [];
-  const gone = new Set(Array.from({ length: store.replicas }, (_, member) => member));
+  const gone = new Set(Array.from({ length: replicas }, (_, member) => member));
   let turn = 0;
   const fleet: Fleet = {
     world,
@@ -56,7 +62,8 @@ export async function startFleet(scope: Scope, more: Record<string, string> = {}
     async start() {
       await Promise.all(
         [...gone].map(async member => {
-          const started = await startProcess(scope, ['src/main.ts'], env);
+          const PORT = String(ports?.[member] ?? 0);
+          const started = await startProcess(scope, ['src/main.ts'], { ...env, PORT });
           members[member] = started;
           callers[member] = createCaller(started.url, token, []);
           gone.delete(member);
