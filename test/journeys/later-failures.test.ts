@@ -111,6 +111,39 @@ t.test('what ARM refuses in PUT is explained the same', async t => {
   t.match(json, { status: 'Failed', failure: { code: 'RegistryRateLimited', retryable: true } });
 });
 
+t.test('what Resource Manager says of its operation is on record, once', async t => {
+  const failed = { code: 'ServiceUnavailable', message: 'No room for it in this region.' };
+  await world.control('POST', 'lives', {
+    group: 'without-room',
+    steps: [
+      { afterMs: 0, provisioningState: 'Pending', state: 'Pending' },
+      { afterMs: 300, provisioningState: 'Failed', state: 'Failed', error: failed },
+    ],
+  });
+  const { json } = await ask('POST', '/deployments', {
+    body: requestFor('without-room', { timeoutSeconds: 30 }),
+    headers: { prefer: 'wait=40' },
+  });
+  t.equal(json.status, 'Failed');
+  const { value } = (await ask('GET', `/deployments/${json.id}/events`)).json;
+  const told = value.filter(({ source }: { source: string }) => source === 'Arm');
+  t.match(told[0], {
+    type: 'OperationAccepted',
+    message: "Azure Resource Manager accepted container group 'without-room'",
+    data: { status: 201, operation: /^[\w-]+$/, requestId: String, provisioningState: 'Pending' },
+  });
+  const reasons = told.filter(({ type }: { type: string }) => type === 'OperationFailed');
+  const { operation } = told[0].data;
+  t.match(reasons, [
+    { message: 'ServiceUnavailable: No room for it in this region.', data: { code: failed.code, operation } },
+  ]);
+  const states = told
+    .map(({ type }: { type: string }) => type)
+    .filter((type: string) => !/^Operation/.test(type));
+  t.same(states.slice(-1), ['Failed'], 'and how far the group came');
+  t.equal(new Set(states).size, states.length);
+});
+
 t.test('a failed group stays where the caller says so', async t => {
   await world.control('POST', 'lives', {
     group: 'kept',
