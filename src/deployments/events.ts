@@ -2,6 +2,7 @@ import { createError } from '../errors.ts';
 import type { Deployment, Event, TeamEvent } from '../schemas/deployment.ts';
 import type { Caller } from '../schemas/principal.ts';
 import type { DeploymentStore, Watch } from '../store/deployments.ts';
+import { beforeLast, type Positions, readTeams, type TeamsPage } from './every-team.ts';
 import { findOrThrow, recordsFor, teamsWith } from './finding.ts';
 
 /** What a follower is told at once: the events that came, and once nothing is to come any more, why. */
@@ -18,7 +19,7 @@ export interface Feed<E> extends Disposable {
 }
 
 interface EventParts {
-  store: Pick<DeploymentStore, 'find' | 'events' | 'teamEvents' | 'lastPosition'>;
+  store: Pick<DeploymentStore, 'find' | 'events' | 'teamEvents' | 'lastPosition' | 'lastPositions'>;
   watch: Pick<Watch, 'subscribe'>;
 }
 
@@ -88,8 +89,26 @@ export function createEvents({ store, watch }: EventParts) {
         return { events: value, more };
       });
     },
+
+    /** The same of all teams in which the caller may read, each in its own order. */
+    async everyTeamFeed(
+      caller: Caller,
+      { after, tail }: { after: Positions; tail?: number | undefined },
+    ): Promise<Feed<TeamsPage['value'][number]>> {
+      const teams = recordsFor(caller);
+      let place = tail === undefined ? after : await beforeLast(store, teams, tail);
+      return readOn('*', watch.subscribe({ teams }), async () => {
+        const { value, upTo, more } = await readTeams(store, teams, place, feedSize);
+        place = upTo;
+        return { events: value, more };
+      });
+    },
   };
 }
+
+/** Reads in more than one team, and names none. */
+export const readsEveryTeam = (caller: Caller, asked: string | undefined): boolean =>
+  asked === undefined && (caller.operator === true || teamsWith(caller, 'read').length > 1);
 
 /** Reads again whenever something has come, and while there is more. */
 function readOn<E>(

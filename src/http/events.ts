@@ -1,7 +1,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { Events, Feed } from '../deployments/events.ts';
+import { type Events, type Feed, readsEveryTeam } from '../deployments/events.ts';
+import { type Positions, readPositions, writePositions } from '../deployments/every-team.ts';
 import { EventPage, TeamEventPage } from '../schemas/deployment.ts';
 import { preferred } from './accept.ts';
 import { callerOf } from './access.ts';
@@ -42,11 +43,20 @@ const EventQuery = Type.Object(
 const TeamEventQuery = Type.Object(
   {
     team: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 63, description: "May be left out for the caller's only one" }),
+      Type.String({
+        minLength: 1,
+        maxLength: 63,
+        description:
+          "May be left out for the caller's only one, and of a stream, which then has all that he may read",
+      }),
     ),
     after: After('position'),
     tail: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 1000, description: 'Of a stream: begins with the last so many' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 1000,
+        description: 'Of a stream: begins with the last so many, of each team',
+      }),
     ),
     maxpagesize: PageSize,
   },
@@ -112,7 +122,10 @@ export function registerEvents(untyped: FastifyInstance, events: Events, streams
         querystring: TeamEventQuery,
         headers: LastEventId,
         response: answers({
-          200: streamed(TeamEventPage, 'The `id` of a message is its `position`. It does not end by itself'),
+          200: streamed(
+            TeamEventPage,
+            'The `id` of a message is its `position`; of all teams, how far it is in each. It does not end by itself',
+          ),
         }),
       },
     },
@@ -122,6 +135,11 @@ export function registerEvents(untyped: FastifyInstance, events: Events, streams
       if (!wantsStream(request)) {
         const page = await events.teamPage(caller, team, { after, size: maxpagesize });
         return { value: page.value, ...linkToNext(request.url, page.next?.toString(), 'after') };
+      }
+      if (readsEveryTeam(caller, team)) {
+        const every = await events.everyTeamFeed(caller, placeInTeams(request, { after, tail }));
+        const source = asSource(every, ({ event, upTo }) => ({ id: writePositions(upTo), data: event }));
+        return streams.answer(reply, caller, source);
       }
       const last = readLastEventId(request);
       const feed = await events.teamFeed(caller, team, last === null ? { after, tail } : { after: last });
@@ -151,10 +169,25 @@ function asSource<E>(feed: Feed<E>, messageOf: (event: E) => Message) {
   };
 }
 
+function placeInTeams(
+  { headers }: FastifyRequest,
+  { after, tail }: { after: number; tail?: number | undefined },
+): { after: Positions; tail?: number | undefined } {
+  const text = headers['last-event-id'];
+  if (after > 0)
+    throw invalid([{ pointer: 'querystring:/after', detail: 'is a place in one team: name it' }]);
+  if (text === undefined || text === '') return { after: {}, tail };
+  const positions = typeof text === 'string' ? readPositions(text) : null;
+  if (positions) return { after: positions };
+  throw invalid([{ pointer: 'headers:/last-event-id', detail: notAnId }]);
+}
+
+const notAnId = 'is no id of a message of this stream';
+
 /** Null where the caller begins. */
 function readLastEventId({ headers }: FastifyRequest): number | null {
   const text = headers['last-event-id'];
   if (text === undefined || text === '') return null;
   if (typeof text === 'string' && /^\d{1,10}$/.test(text) && Number(text) <= mostEvents) return Number(text);
-  throw invalid([{ pointer: 'headers:/last-event-id', detail: 'is no id of a message of this stream' }]);
+  throw invalid([{ pointer: 'headers:/last-event-id', detail: notAnId }]);
 }

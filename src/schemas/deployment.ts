@@ -270,6 +270,7 @@ export type Event = Static<typeof Event>;
 export const TeamEvent = Type.Object(
   {
     position: Type.Integer({ description: "Counts from 1 over all the team's deployments, without gaps" }),
+    team: Type.String(),
     deployment: Id,
     ...Event.properties,
   },

@@ -14,7 +14,7 @@ import type { Revision } from '../schemas/revision.ts';
 import { type Acceptance, type Accepted, accept } from './accepting.ts';
 import { acceptChange, type ChangeAcceptance, type ChangeAccepted } from './changing.ts';
 import type { Database } from './database.ts';
-import { type EventPlace, lastPosition, listEvents, listTeamEvents, type NewEvent } from './events.ts';
+import { type EventPlace, lastPosition, lastPositions, listEvents, listTeamEvents, type NewEvent } from './events.ts';
 import type { ListFilter } from './filters.ts';
 import { type Replayable, type Replayed, replay } from './idempotency.ts';
 import type { Claim, Jobs } from './jobs.ts';
@@ -114,6 +114,8 @@ export interface DeploymentStore {
   ): Promise<{ value: TeamEvent[]; more: boolean }>;
   /** The place of the newest event of a team; 0 where there is none. */
   lastPosition(teams: ReadTeams, team: string): Promise<number>;
+  /** Of each team that has events. */
+  lastPositions(teams: ReadTeams): Promise<Map<string, number>>;
   /** What a team has now of what its quota counts. */
   used(team: string, now: Date): Promise<QuotaUse>;
   revisions(
@@ -149,6 +151,7 @@ export function createDeploymentStore({ db }: Database, jobs: Jobs): DeploymentS
     events: (teams, id, page) => asReader(db, teams, trx => listEvents(trx, teams, id, page)),
     teamEvents: (teams, team, page) => asReader(db, teams, trx => listTeamEvents(trx, teams, team, page)),
     lastPosition: (teams, team) => asReader(db, teams, trx => lastPosition(trx, team)),
+    lastPositions: teams => asReader(db, teams, trx => lastPositions(trx, teams)),
     used: (team, now) => asReader(db, [team], trx => usedQuota(trx, team, now)),
     revisions: (teams, id, page) => asReader(db, teams, trx => listRevisions(trx, teams, id, page)),
     revision: (teams, id, number) => asReader(db, teams, trx => loadRevision(trx, id, number)),

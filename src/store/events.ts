@@ -97,6 +97,7 @@ export async function listTeamEvents(
     .execute();
   const value = rows.slice(0, size).map(row => ({
     position: row.position,
+    team: row.team,
     deployment: row.deploymentId,
     ...eventOf(row),
   }));
@@ -111,6 +112,18 @@ export async function lastPosition(db: Kysely<Tables>, team: string): Promise<nu
     .where('team', '=', team)
     .executeTakeFirst();
   return counter?.last ?? 0;
+}
+
+/** The same of each team that has any. */
+export async function lastPositions(db: Kysely<Tables>, teams: ReadTeams): Promise<Map<string, number>> {
+  if (teams.length === 0) return new Map();
+  const counters = await db
+    .selectFrom('eventCounters')
+    .select(['team', 'last'])
+    .where(ofTeams(teams))
+    .orderBy('team')
+    .execute();
+  return new Map(counters.map(({ team, last }) => [team, last]));
 }
 
 function eventOf(row: Selectable<EventsTable>): Event {

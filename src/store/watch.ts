@@ -21,6 +21,16 @@ export async function told(
 }
 
 const teamKey = (team: string) => `team ${team}`;
+const everyTeam = teamKey('*');
+
+function keysOf(news: News): string[] {
+  if ('id' in news) return [news.id];
+  if ('team' in news) return [teamKey(news.team)];
+  return news.teams === 'all' ? [everyTeam] : news.teams.map(teamKey);
+}
+
+/** What is new of a deployment, of a team's, or of all that somebody may read. */
+export type News = { id: string } | { team: string } | { teams: ReadTeams };
 
 /** Waits for deployments to change: one listener per process, any number of waiters. */
 export interface Watch {
@@ -33,7 +43,7 @@ export interface Watch {
     signal?: AbortSignal,
   ): Promise<Deployment | null>;
   /** For who reads again when something has come: made before he reads, so that nothing comes unseen in between. */
-  subscribe(to: { id: string } | { team: string }): Subscription;
+  subscribe(to: News): Subscription;
   /** Everybody who waits is answered with the deployment as it is. */
   close(): Promise<void>;
 }
@@ -57,6 +67,7 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   const waiting = new Map<string, Set<() => void>>();
   const wake = (id: string) => {
     for (const waiter of waiting.get(id) ?? []) waiter();
+    if (id.startsWith('team ')) for (const waiter of waiting.get(everyTeam) ?? []) waiter();
   };
   const wakeAll = () => {
     for (const id of waiting.keys()) wake(id);
@@ -82,7 +93,7 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
         await next.within(left, signal);
       }
     },
-    subscribe: to => subscribe(waiting, 'id' in to ? to.id : teamKey(to.team)),
+    subscribe: to => subscribe(waiting, ...keysOf(to)),
     async close() {
       closed = true;
       wakeAll();
@@ -91,16 +102,14 @@ export async function startWatch(jobs: Jobs, find: Find): Promise<Watch> {
   };
 }
 
-export function subscribe(waiting: Map<string, Set<() => void>>, id: string): Subscription {
+export function subscribe(waiting: Map<string, Set<() => void>>, ...keys: string[]): Subscription {
   let came = false;
   let resume = () => {};
   const wake = () => {
     came = true;
     resume();
   };
-  const waiters = waiting.get(id) ?? new Set();
-  waiters.add(wake);
-  waiting.set(id, waiters);
+  for (const key of keys) waiting.set(key, (waiting.get(key) ?? new Set()).add(wake));
   return {
     async within(ms, signal) {
       if (!came && !signal?.aborted) {
@@ -117,8 +126,11 @@ export function subscribe(waiting: Map<string, Set<() => void>>, id: string): Su
       return news;
     },
     [Symbol.dispose]() {
-      waiters.delete(wake);
-      if (waiters.size === 0) waiting.delete(id);
+      for (const key of keys) {
+        const waiters = waiting.get(key);
+        waiters?.delete(wake);
+        if (waiters?.size === 0) waiting.delete(key);
+      }
     },
   };
 }

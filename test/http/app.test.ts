@@ -133,7 +133,7 @@ async function start(t: Teardown, heart: Partial<Deployments> = {}) {
       cancel: async () => change,
       remove: async () => null,
     },
-    events: { page: noPage, feed: notAsked, teamPage: noPage, teamFeed: notAsked },
+    events: { page: noPage, feed: notAsked, teamPage: noPage, teamFeed: notAsked, everyTeamFeed: notAsked },
     logs: { read: notAsked, follow: notAsked },
     optionsOf: () => Promise.reject(new Error('not asked')),
     listCredentials: () => Promise.reject(new Error('not asked')),

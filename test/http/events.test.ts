@@ -318,8 +318,39 @@ t.test('what is not yours does not exist, and of several teams one is named', as
   const operator = await start(t, { teams: {}, operator: true });
   operator.source.append('seen');
   t.match(await (await operator.get('/events?team=demo')).json(), { value: [{ message: 'seen' }] });
-  t.equal((await operator.get('/events')).status, 400);
+  t.equal((await operator.get('/events')).status, 400, 'a page is of one team');
   t.equal((await operator.get(ofDeployment)).status, 200);
+});
+
+t.test('one stream has all the teams that one may read, and goes on in each where it was', async t => {
+  const { source, get } = await start(t, { teams: { demo: ['read'], other: ['read'] } });
+  source.append(...Array.from({ length: 60 }, (_, n) => `news ${n + 1}`));
+  const read = async (path: string, headers: Record<string, string>, said: string) => {
+    const answer = await get(path, { ...asStream, ...headers });
+    let text = '';
+    for await (const chunk of answer.body ?? []) {
+      text += new TextDecoder().decode(chunk as Uint8Array);
+      if (text.includes(said)) break;
+    }
+    return messagesIn(text.replaceAll(/^id: demo=(\d+)$/gm, 'id: $1'));
+  };
+  const all = await read('/events', {}, '"news 60"');
+  t.same(
+    all.map(message => message.id),
+    Array.from({ length: 60 }, (_, n) => n + 1),
+  );
+  t.match(JSON.parse(all[0]?.data ?? ''), { team: 'demo', position: 1, message: 'news 1' });
+  const back = await read('/events', { 'last-event-id': 'other=7,demo=58' }, '"news 60"');
+  t.equal(back.length, 2, 'whoever comes back has missed none');
+  t.same((await read('/events?tail=1', {}, '"news 60"')).length, 1);
+  for (const id of ['58', 'demo', 'demo=x', 'demo=1,', 'demo=1\tother=1', '=1'])
+    t.equal((await get('/events', { ...asStream, 'last-event-id': id })).status, 400, id);
+  t.equal((await get('/events?after=3', asStream)).status, 400, 'a place is one of a team');
+  const operator = await start(t, { teams: {}, operator: true });
+  operator.source.append('seen');
+  const socket = follow(t, operator.port, '/events');
+  t.match(await readUntil(socket, '"seen"'), /^id: demo=1$/m);
+  socket.destroy();
 });
 
 t.test('a stream ends with its token', async t => {

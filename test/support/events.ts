@@ -31,7 +31,7 @@ export function createEventSource(deployment: Pick<Deployment, 'id' | 'team' | '
         const seq = all.length + 1;
         const at = new Date(1_800_000_000_000 + seq).toISOString();
         const event = { seq, at, source: 'Aci' as const, type: 'Pulling', message };
-        all.push({ position: seq, deployment: deployment.id, ...event });
+        all.push({ position: seq, team: deployment.team, deployment: deployment.id, ...event });
       }
       source.wake();
     },
@@ -47,12 +47,13 @@ export function createEventSource(deployment: Pick<Deployment, 'id' | 'team' | '
         },
         async events(_teams, _id, place) {
           const { value, more } = page(place);
-          return { value: value.map(({ position: _, deployment: __, ...event }) => event), more };
+          return { value: value.map(({ position: _, team: __, deployment: ___, ...event }) => event), more };
         },
         teamEvents: async (_teams, _team, place) => page(place),
         lastPosition: async () => all.length,
+        lastPositions: async () => new Map([[deployment.team, all.length]]),
       },
-      watch: { subscribe: to => subscribe(waiting, 'id' in to ? to.id : to.team) },
+      watch: { subscribe: to => subscribe(waiting, 'id' in to ? to.id : deployment.team) },
     }),
   };
   return source;

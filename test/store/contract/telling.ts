@@ -101,6 +101,10 @@ export async function telling(t: Test, { store, database }: TestStore): Promise<
     t.same(await store.teamEvents([], 'quiet-one', all), { value: [], more: false });
     t.equal(await store.lastPosition(['quiet-two'], 'quiet-one'), 0);
     t.match(await store.teamEvents('all', 'quiet-two', { after: 0, size: 2 }), { more: true });
+    t.same(await store.lastPositions([]), new Map());
+    t.same([...(await store.lastPositions(['quiet-one'])).keys()], ['quiet-one']);
+    const everyone = await store.lastPositions('all');
+    t.ok(everyone.has('quiet-one') && everyone.has('quiet-two'), 'an operator is told of all');
     t.ok(one);
   });
 
@@ -110,10 +114,14 @@ export async function telling(t: Test, { store, database }: TestStore): Promise<
     const one = await accepted('told');
     using byId = watch.subscribe({ id: one.id });
     using byTeam = watch.subscribe({ team: 'told' });
+    using byAll = watch.subscribe({ teams: 'all' });
+    using bySome = watch.subscribe({ teams: ['untold', 'told'] });
     using elsewhere = watch.subscribe({ team: 'untold' });
     await append(one, ['news']);
     t.equal(await byId.within(20_000), true);
     t.equal(await byTeam.within(20_000), true);
+    t.equal(await byAll.within(20_000), true);
+    t.equal(await bySome.within(20_000), true);
     await append(one, ['more']);
     t.equal(await byId.within(20_000), true, 'again and again');
     t.equal(await elsewhere.within(0), false);
