@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import t from 'tap';
 import { createLog } from '../../src/log.ts';
@@ -9,10 +7,14 @@ import { verifyAudit } from '../../src/store/audit-verify.ts';
 import { exportStore, importStore } from '../../src/store/transfer.ts';
 import { asWorker } from '../../src/store/walls.ts';
 import { contractServer, testDatabase } from '../support/database.ts';
+import { statementsOf, write } from '../support/every-table.ts';
 import { acceptance, openTestStore, work } from '../support/store.ts';
 
 const log = createLog({ level: 'silent' });
 const skip = contractServer ? false : 'NOT RUN: SLIPWAY_TEST_DATABASE_URL names no PostgreSQL server';
+
+// What is known of Azure's limits and of whose turn it is grows again.
+const leftOut = ['paces', 'places', 'turns'];
 
 async function* asLines(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
@@ -25,9 +27,19 @@ t.test('a store goes from the embedded one to PostgreSQL and back, whole', { ski
   const asked = acceptance({ name: 'moved' });
   await from.store.accept(asked);
   for (let n = 0; n < 3; n += 1) await from.store.accept(acceptance({ team: 'other' }));
+  const statements = await statementsOf(from.database.db);
+  // The audit has rows: others would not be of its chain.
+  const others = statements.filter(({ table }) => !table.startsWith('audit'));
+  await write(from.database.db, others, '7');
   await sealAudit(from.database.db, { log, now: new Date() });
 
   const exported = await Array.fromAsync(exportStore(from.database));
+  const tables = new Set(exported.slice(1).map(line => JSON.parse(line).table));
+  t.same(
+    statements.map(({ table }) => table).filter(table => !tables.has(table)),
+    leftOut,
+    'a new table is carried, or stands here with its reason',
+  );
   const rows = await importStore(there.database, asLines(exported), { log });
   t.equal(rows, exported.length - 1);
   const again = await Array.fromAsync(exportStore(there.database));
@@ -66,14 +78,4 @@ t.test('what is no exported store, or another version, is refused and leaves not
     await t.rejects(importStore(database, asLines(lines), { log }), { name: 'StoreError', message });
   const { rows } = await asWorker(database.db, trx => sql`select * from teams`.execute(trx));
   t.same(rows, []);
-});
-
-t.test('migrations of a rolling update only add: the version before goes on writing', async t => {
-  const folder = join(import.meta.dirname, '../../src/store/migrations');
-  // What came before the first release need not.
-  const released = readdirSync(folder).filter(name => name >= '0030');
-  t.ok(released.length > 0);
-  const breaking =
-    /drop (?:column|table)|rename (?:column|to)|alter column \w+ (?:type|set not null)|add column \w+ [^,`']*not null(?![^,`']*default)/i;
-  for (const name of released) t.notMatch(readFileSync(join(folder, name), 'utf8'), breaking, name);
 });
