@@ -2,12 +2,13 @@ import t from 'tap';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { startService } from '../../src/service.ts';
-import { contractServer, createOwnedDatabase } from '../support/database.ts';
+import { contractServer, createOwnedDatabase, testDatabaseUrl } from '../support/database.ts';
 import { eventually, startDemoWorld } from '../support/demo-world.ts';
 import { createDrivenTime } from '../support/driven-time.ts';
-import { createCaller, requestFor } from '../support/service.ts';
+import { createCaller, requestFor, startProcess } from '../support/service.ts';
 
 const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 
 t.test(
   'four times as many creations as Azure takes in five minutes, at two replicas: all are delayed, none is lost or fails',
@@ -97,5 +98,68 @@ t.test(
     );
     const later = (await puts()).filter(({ status }) => status === 429).length - throttled;
     t.ok(later <= ids.length, `${throttled} were refused before the limit was known, ${later} after it`);
+  },
+);
+
+t.test(
+  'in a crowd live groups are looked at in turn, one list tells who has moved, and who cannot pull is found',
+  async t => {
+    const world = await startDemoWorld(t);
+    const service = await startProcess(t, ['src/main.ts'], { ...world.env, ...(await testDatabaseUrl(t)) });
+    const ask = createCaller(service.url, await world.token());
+    const names = Array.from({ length: 30 }, (_, n) => `crowd-${n}`);
+    const creating = [
+      { afterMs: 0, provisioningState: 'Pending', state: 'Pending' },
+      { afterMs: 300, provisioningState: 'Creating' },
+    ];
+    const app = { name: 'app', currentState: { state: 'Running' }, restartCount: 0 };
+    const runs = { afterMs: hourMs / 2, provisioningState: 'Succeeded', state: 'Running', containers: [app] };
+    for (const group of names) await world.control('POST', 'lives', { group, steps: [...creating, runs] });
+    const pulls = {
+      ...app,
+      currentState: { state: 'Waiting', detailStatus: 'ImagePullBackOff' },
+      events: [
+        {
+          ...{ name: 'Failed', type: 'Warning', count: 1 },
+          message:
+            'Failed to pull image "myregistry.azurecr.io/my-app:v1.0": manifest unknown: manifest unknown',
+        },
+      ],
+    };
+    await world.control('POST', 'lives', {
+      group: 'cannot-pull',
+      steps: [...creating, { afterMs: 600, containers: [pulls] }],
+    });
+
+    const begun = Date.now();
+    const deploy = async (name: string): Promise<string> => {
+      const body = requestFor(name, { timeoutSeconds: 7_200 });
+      return (await ask('POST', '/deployments', { body, headers: { prefer: 'respond-async' } })).json.id;
+    };
+    const ids = await Promise.all(names.map(deploy));
+    const one = await deploy('cannot-pull');
+    const failed = await ask('GET', `/deployments/${one}`, { headers: { prefer: 'wait=45' } });
+    t.match(failed.json, { status: 'Failed', failure: { code: 'ImageNotFound', stage: 'Provisioning' } });
+    const read = (id: string) => ask('GET', `/deployments/${id}`);
+    const all = async () => (await Promise.all(ids.map(read))).map(({ json }) => json.status);
+    await eventually('all to be provisioned', async () => new Set(await all()).size === 1, 60_000);
+    t.same(new Set(await all()), new Set(['Provisioning']), 'the others are still on their way');
+
+    await world.control('POST', 'clock', { advanceMs: hourMs });
+    await eventually(
+      'all to run',
+      async () => new Set(await all()).has('Running') && new Set(await all()).size === 1,
+      120_000,
+    );
+    const seconds = (Date.now() - begun) / 1_000;
+    const reads = (await world.journal()).filter(
+      ({ method, path }) => method === 'GET' && /containerGroups/.test(path),
+    );
+    const lists = reads.filter(({ path }) => /\/containerGroups(?:\?|$)/.test(path));
+    t.ok(lists.length > 0 && lists.length <= seconds / 2 + 3, `${lists.length} lists in ${seconds} s`);
+    // Resolving, before it is put, and the last; between these all together have five a second, and health three.
+    const most = 3 * (names.length + 1) + 8 * seconds;
+    const looks = reads.length - lists.length;
+    t.ok(looks <= most, `${looks} looks for ${names.length} in ${seconds} s; ${most} at most`);
   },
 );
