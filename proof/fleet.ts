@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createOwnedDatabase } from '../test/support/database.ts';
 import { type DemoWorld, startDemoWorld } from '../test/support/demo-world.ts';
 import { type Answer, createCaller, type Started, startProcess } from '../test/support/service.ts';
@@ -7,6 +8,9 @@ import type { Scope } from './scope.ts';
 const server = process.env.DATABASE_URL;
 
 export const store = server ? { name: 'PostgreSQL', replicas: 3 } : { name: 'PGlite', replicas: 1 };
+
+/** How often at most one is asked again. */
+const mostTimes = 10;
 
 export type Ask = (
   method: string,
@@ -19,7 +23,7 @@ export interface Fleet {
   world: DemoWorld;
   databaseUrl: string | undefined;
   members: Started[];
-  /** Asks the members in turn. */
+  /** Asks the members in turn; who says 503 has done nothing, and is asked again as he says. */
   ask: Ask;
   /** All at once where no number is given; resolves when they are gone. */
   kill(signal: NodeJS.Signals, member?: number): Promise<void>;
@@ -48,11 +52,15 @@ export async function startFleet(
     databaseUrl,
     members,
     async ask(...asked) {
-      turn += 1;
-      const alive = callers.filter((_, member) => !gone.has(member));
-      const ask = alive[turn % alive.length];
-      if (!ask) throw new Error('no replica runs');
-      return await ask(...asked);
+      for (let left = mostTimes; ; left -= 1) {
+        turn += 1;
+        const alive = callers.filter((_, member) => !gone.has(member));
+        const ask = alive[turn % alive.length];
+        if (!ask) throw new Error('no replica runs');
+        const answer = await ask(...asked);
+        if (answer.status !== 503 || left === 0) return answer;
+        await sleep(Number(answer.headers.get('retry-after')) * 1_000);
+      }
     },
     async kill(signal, member) {
       const chosen = [...members.keys()].filter(each => member === undefined || each === member);
