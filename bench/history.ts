@@ -4,12 +4,11 @@ import { createLog } from '../src/log.ts';
 import { openDatabase } from '../src/store/database.ts';
 import { asWorker } from '../src/store/walls.ts';
 import { createCaller, requestFor, startProcess } from '../test/support/service.ts';
-import { freshName, furnish, storeName } from './place.ts';
+import { freshName, furnish, storeName, takeTime } from './place.ts';
 import { median, type Row, rounded } from './row.ts';
 
 const few = 1_000;
-// The embedded store is filled by one process and no more than it is meant for.
-const usual = storeName === 'PostgreSQL' ? 1_000_000 : 100_000;
+const usual = 1_000_000;
 const looks = 150;
 
 /** A page of the list and one deployment, with a long history against a short one, in turns. The rows are made by SQL. */
@@ -67,6 +66,7 @@ async function multiply(
   try {
     for (let done = 0; done < count; done += step)
       await asWorker(database.db, async trx => {
+        await takeTime(trx);
         await sql`insert into deployments
           select (jsonb_populate_record(d, jsonb_build_object(
             'id', '01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', 'old-' || n,

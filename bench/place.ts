@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Kysely, sql } from 'kysely';
 import { parse, stringify } from 'yaml';
 import type { Scope } from '../proof/scope.ts';
+import type { Tables } from '../src/store/tables.ts';
 import { createOwnedDatabase } from '../test/support/database.ts';
 import { type DemoWorld, startDemoWorld } from '../test/support/demo-world.ts';
 import { temporaryDirectory } from '../test/support/service.ts';
@@ -51,6 +53,9 @@ export const noLimits = {
   containerGroups: { creates: windows, deletes: windows },
   quotas: { ContainerGroups: 1e6, StandardCores: 1e6 },
 };
+
+/** Statements of this transaction may last longer than those of a service. */
+export const takeTime = (db: Kysely<Tables>) => sql`set local statement_timeout = 0`.execute(db);
 
 /** A name that nobody has used. */
 export const freshName = (prefix: string) => `${prefix}-${randomBytes(5).toString('hex')}`;
