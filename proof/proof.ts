@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { proveDisk } from './disk.ts';
 import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
 import { proveOneDirectory } from './one-directory.ts';
@@ -29,6 +30,7 @@ const parts: Record<string, Prove> = {
   rolling: proveRolling,
   power: provePower,
   directory: proveOneDirectory,
+  disk: proveDisk,
   vault: proveVaultReads,
   soak: proveSoak,
 };

@@ -8,7 +8,7 @@ import {
 } from '../errors.ts';
 import type { Problem } from '../schemas/problem.ts';
 import { scrub } from '../secret.ts';
-import { isStoreOutage } from '../store/outage.ts';
+import { isStoreOutage, isWithoutRoom } from '../store/outage.ts';
 
 /** Every error leaves by this door: ours by their table, Fastify's translated, anything else without its cause. */
 export function registerProblems(app: FastifyInstance): void {
@@ -94,11 +94,14 @@ const fastifyErrors: Record<string, Translation> = {
   FST_ERR_HANDLER_TIMEOUT: ['HandlerTimeout', 'The request took too long; the change, if any, goes on.'],
 };
 
+const storeOutage = { headers: { 'retry-after': '5' } };
+const sentenceOf = (error: Error) =>
+  isWithoutRoom(error)
+    ? 'The disk of the store is full: nothing can be changed before there is room.'
+    : 'The store does not answer; try again.';
+
 function translate(error: FastifyError): RequestError | null {
-  if (isStoreOutage(error))
-    return createError('StoreUnavailable', 'The store does not answer; try again.', {
-      headers: { 'retry-after': '5' },
-    });
+  if (isStoreOutage(error)) return createError('StoreUnavailable', sentenceOf(error), storeOutage);
   const [code, detail, headers = {}] = fastifyErrors[error.code] ?? [];
   if (code && detail) return createError(code, detail, { headers });
   // Fastify's own client errors (malformed JSON has no code of its own) keep their status, not their text.

@@ -8,6 +8,7 @@ import type { Backend } from './database.ts';
 import { DurableFiles, syncPath, syncTree } from './durable-files.ts';
 import { lockDirectory } from './lock.ts';
 import { startMaintenance } from './maintenance.ts';
+import { refuseWithoutRoom } from './room.ts';
 import { StoreError } from './store-error.ts';
 
 /** The PostgreSQL inside PGlite; its data directories are not readable by another major version (measured). */
@@ -32,15 +33,16 @@ export async function openEmbedded(directory: string, log: Log): Promise<Backend
     if (!existsSync(data)) await createStore(data);
     checkVersion(data);
     const pglite = await openFiles(data);
-    const stopMaintenance = startMaintenance(pglite, log);
+    const store = refuseWithoutRoom(pglite, directory, log);
+    const stopMaintenance = startMaintenance(store, log);
     return {
       kind: 'embedded',
-      dialect: new PGliteDialect({ pglite }),
-      boss: { db: fromPglite(pglite), backend: 'pglite' },
+      dialect: new PGliteDialect({ pglite: store }),
+      boss: { db: fromPglite(store), backend: 'pglite' },
       async close() {
         try {
           await stopMaintenance();
-          await pglite.close();
+          await store.close();
         } finally {
           unlock();
         }

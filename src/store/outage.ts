@@ -10,7 +10,12 @@ const words =
 /** Whether the store is out, or has no room, and the same may succeed later. */
 export function isStoreOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = codeOf(error);
   // `statement_timeout` and locks: too much at once.
   return classes.test(code) || code === '57014' || network.has(code) || words.test(error.message);
 }
+
+/** Whether it is the room that is lacking: an operator has to make some. */
+export const isWithoutRoom = (error: Error): boolean => ['53100', 'ENOSPC'].includes(codeOf(error));
+
+const codeOf = (error: Error) => ('code' in error && typeof error.code === 'string' ? error.code : '');

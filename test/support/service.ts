@@ -32,7 +32,18 @@ export async function startProcess(t: Teardown, args: string[], env: Env, cwd?: 
 
 /** The same with Node's own flags among the arguments. */
 export async function startNode(t: Teardown, args: string[], env: Env, cwd?: string): Promise<Started> {
-  const child = spawn(process.execPath, args, {
+  return startCommand(t, process.execPath, args, env, cwd);
+}
+
+/** The same for a command that becomes a process of ours. */
+export async function startCommand(
+  t: Teardown,
+  command: string,
+  args: string[],
+  env: Env,
+  cwd?: string,
+): Promise<Started> {
+  const child = spawn(command, args, {
     cwd: cwd ?? join(import.meta.dirname, '../..'),
     env: { ...process.env, NODE_OPTIONS: undefined, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
