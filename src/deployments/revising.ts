@@ -146,7 +146,10 @@ export function createRevising(parts: ChangeParts) {
     const { kind, spec: raw, pins, aside } = await wantedOf(deployment);
     const { spec, plan, quota } = judge(caller, raw);
     const live = await liveOf(deployment);
-    const replaces = live ? needsReplacement(live.spec, spec) : [];
+    const turn = onBusy ?? spec.onBusy ?? 'fail';
+    // What waits for its turn comes after what is under way.
+    const present = deployment.settled || turn === 'supersede' ? live : deployment;
+    const replaces = present ? needsReplacement(present.spec, spec) : [];
     const kept = aside && goesOn(deployment) ? live : null;
     if (replaces.length > 0 && !allowReplace) throw requiresReplacement(replaces);
     const intent: Intent & { kind: Kind } = {
@@ -164,7 +167,7 @@ export function createRevising(parts: ChangeParts) {
       {
         asked,
         intent,
-        onBusy: onBusy ?? spec.onBusy ?? 'fail',
+        onBusy: turn,
         ...(isExpected ? { expects: deployment } : {}),
         revision: { spec, plan, size: sizeOf(spec), quota, ...(kept ? { madeOf: kept } : {}) },
       },

@@ -24,10 +24,15 @@ export function refusalOf(row: DeploymentRow, change: ChangeAcceptance): ChangeA
 
 const beforeArm: readonly Status[] = ['Accepted', 'Resolving', 'Submitting'];
 
+/** What was live is taken down, and the new group is not made yet: between the two nothing would be left. */
+const isMakingRoom = ({ intent, status }: DeploymentRow) =>
+  intent.replaces === true && (intent.previous ?? null) !== null && status === 'Submitting';
+
 /** A change before which nothing was live, until it is at its end; any other until Azure may serve it. */
-function isCancelable({ intent, liveRevision, status }: DeploymentRow): boolean {
+function isCancelable(row: DeploymentRow): boolean {
+  const { intent, liveRevision, status } = row;
   const { kind, previous = null, undoing } = intent;
-  if (!isRevising(kind) || kind === 'Adopt' || undoing) return false;
+  if (!isRevising(kind) || kind === 'Adopt' || undoing || isMakingRoom(row)) return false;
   return previous === null || (liveRevision === previous && beforeArm.includes(status));
 }
 
@@ -44,7 +49,8 @@ export function turnOf(
   if (row.settled) return 'now';
   if (onBusy === 'queue') return 'later';
   if (row.status === 'Running' && endsJobs.includes(intent.kind)) return 'now';
-  return onBusy === 'supersede' && !lasting.includes(row.intent.kind) ? 'now' : 'no';
+  if (onBusy !== 'supersede' || lasting.includes(row.intent.kind)) return 'no';
+  return isMakingRoom(row) && intent.kind !== 'Delete' ? 'no' : 'now';
 }
 
 /** Whose run it is that holds the deployment, where it made a revision. */

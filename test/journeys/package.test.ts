@@ -112,20 +112,25 @@ t.test(
     t.match(deployed, { code: 0, out: /^demo:web {2}Running/ }, deployed.err);
 
     writeFileSync(join(directory, 'program.ts'), program);
-    const options = ['--module', 'nodenext', '--target', 'esnext', '--strict', '--skipLibCheck'];
-    const types = [
-      '--resolveJsonModule',
-      '--types',
-      'node',
-      '--typeRoots',
-      join(root, 'node_modules/@types'),
-    ];
-    const checked = await run(
-      process.execPath,
-      [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', ...options, ...types, 'program.ts'],
-      directory,
-    );
-    t.equal(checked.code, 0, checked.out);
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
+    // As Node resolves it, and as a bundler does; the package's own types are checked too.
+    for (const modules of ['--module nodenext', '--module esnext --moduleResolution bundler']) {
+      const options = [
+        ...modules.split(' '),
+        '--target',
+        'esnext',
+        '--resolveJsonModule',
+        ...strict,
+        ...types,
+      ];
+      const checked = await run(
+        process.execPath,
+        [join(root, 'node_modules/typescript/bin/tsc'), ...options, 'program.ts'],
+        directory,
+      );
+      t.equal(checked.code, 0, `${modules}: ${checked.out}`);
+    }
     const token = (await run(process.execPath, ['src/commands/token.ts'], root, caller)).out;
     const ran = await run(process.execPath, ['program.ts'], directory, { ...caller, SLIPWAY_TOKEN: token });
     t.equal(ran.code, 0, ran.err);

@@ -373,6 +373,27 @@ t.test('restart, stop and start are operations', async t => {
   t.match(await ask('POST', `${path}/cancel`), { status: 409, json: { code: 'NotCancelable' } });
 });
 
+t.test('a group that is still transitioning is waited for, whatever is asked of it', async t => {
+  const { json: first } = await deploy('moving');
+  const path = `/deployments/${first.id}`;
+  const message = "The container group 'moving' is still transitioning, please retry later.";
+  const refusal = { status: 409, body: { error: { code: 'ContainerGroupTransitioning', message } } };
+  for (const [method, call, ended] of [
+    ['PUT', () => ask('POST', `${path}/redeploy`, { headers: wait }), 'Running'],
+    ['POST', () => ask('POST', `${path}/restart`, { headers: wait }), 'Running'],
+    ['POST', () => ask('POST', `${path}/stop`, { headers: wait }), 'Stopped'],
+    ['POST', () => ask('POST', `${path}/start`, { headers: wait }), 'Running'],
+    ['DELETE', () => ask('DELETE', path, { headers: wait }), 'Deleted'],
+  ] as const) {
+    const fault = { host: 'management.azure.com', method, path: '/containerGroups/moving', times: 1 };
+    await world.control('POST', 'faults', { ...fault, response: refusal });
+    const { json, headers } = await call();
+    t.match(json, { status: ended }, `${method} ${ended}: ${JSON.stringify(json.failure)}`);
+    t.match((await ask('GET', headers.get('operation-location') ?? '')).json, { status: 'Succeeded' });
+  }
+  t.match(await world.control('GET', 'faults'), { value: [] }, 'each was met');
+});
+
 t.test('one at a time: fail, queue or supersede', async t => {
   const runUrl = 'https://ci.example/runs/7';
   const { json: first } = await deploy('busy', { source: { runUrl } });
@@ -460,6 +481,50 @@ t.test('cancel leaves nothing of a first revision, and what is live of a later o
     status: 'Running',
     liveRevision: 3,
   });
+});
+
+t.test('a group that is made anew is not given up between the old and the new one', async t => {
+  const { json: first } = await deploy('anew');
+  const path = `/deployments/${first.id}`;
+  const later = { prefer: 'respond-async', 'if-match': '*' };
+  const slow = { host: 'management.azure.com', path: '/containerGroups/anew', delayMs: 3_000, times: 1 };
+  await world.control('POST', 'faults', { ...slow, method: 'DELETE' });
+  const [container] = first.spec.containers;
+  const containers = [{ ...container, resources: { requests: { cpu: 2, memoryInGB: 2 } } }];
+  const replacing = await ask('PATCH', `${path}?allowReplace=true`, { body: { containers }, headers: later });
+  await eventually('Submitting', async () => (await ask('GET', path)).json.status === 'Submitting');
+  t.match(await ask('POST', `${path}/cancel`), { status: 409, json: { code: 'NotCancelable' } });
+  for (const verb of ['restart?force=true', 'stop?', 'redeploy?allowReplace=true'])
+    t.match(
+      await ask('POST', `${path}/${verb}&onBusy=supersede`),
+      { status: 409, json: { code: 'DeploymentBusy' } },
+      verb,
+    );
+  const body = { app: `${acr}/web-app:1.4.2` };
+  t.match(
+    await ask('POST', `${path}/images`, { body }),
+    { status: 409, json: { code: 'DeploymentBusy' } },
+    'what is under way is in the way, not what it replaces',
+  );
+  const queued = await ask('POST', `${path}/images?onBusy=queue`, { body, headers: later });
+  t.equal(queued.status, 202, queued.text);
+  const wait = `${queued.headers.get('operation-location')}/wait`;
+  t.match((await ask('GET', wait)).json, { status: 'Succeeded', revision: 3 });
+  t.match((await ask('GET', `/operations/${replacing.json.operation}`)).json, { status: 'Succeeded' });
+  t.match((await ask('GET', path)).json, {
+    status: 'Running',
+    liveRevision: 3,
+    spec: { containers: [{ resources: { requests: { cpu: 2 } } }] },
+  });
+
+  await world.control('POST', 'faults', { ...slow, method: 'DELETE' });
+  const [one, two] = [
+    await ask('DELETE', path, { headers: later }),
+    await ask('DELETE', path, { headers: later }),
+  ];
+  t.match([one.status, two.status], [202, 202]);
+  t.equal(one.headers.get('operation-location'), two.headers.get('operation-location'), 'deleted once');
+  t.match((await ask('DELETE', path, { headers: { prefer: 'wait=40' } })).status, /200|204/);
 });
 
 t.test('a job runs to its end: exit codes and last lines are in the operation', async t => {
