@@ -55,7 +55,7 @@ import { registerOptions } from './options.ts';
 import { type Line, shedChanges } from './overload.ts';
 import { registerPlan } from './plan.ts';
 import { meetError, rawProblem, registerProblems } from './problems.ts';
-import { waitForQuiet } from './quiet.ts';
+import { leaveQuietly } from './quiet.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { auditRefusals, type Refusals } from './refusals.ts';
 import { refuseSecrets } from './refuse-secrets.ts';
@@ -177,18 +177,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
 /** Headers that every answer has, and one log line for each. */
 function registerManners(app: FastifyInstance, log: Log): void {
-  let closing = false;
-  const quiet = waitForQuiet(app);
-  app.addHook('preClose', async () => {
-    closing = true;
-    await quiet();
-  });
+  app.addHook('preClose', leaveQuietly(app));
   app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    // Else a kept-alive connection holds the stop up for as long as it may idle (measured).
-    if (closing) reply.header('connection', 'close');
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
