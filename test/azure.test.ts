@@ -357,6 +357,17 @@ t.test('a redirection or a next page leads nowhere else', async t => {
   t.notOk(asked.some(({ host }) => host === 'evil.example'));
 });
 
+t.test('an error is found in whatever it was put, as often as it was put into a text again', async t => {
+  const { groups, answer } = await startWild(t);
+  const wrap = (inner: object) => ({
+    error: { code: 'DeploymentFailed', message: 'Failed.', details: [{ message: JSON.stringify(inner) }] },
+  });
+  const inner = { error: { code: 'InaccessibleImage', message: "The image 'a/b:1' is not accessible." } };
+  answer(() => ({ status: 400, body: wrap(wrap(inner)) }));
+  const error = await failureOf(groups.put(place('web'), () => bodyWith('a/b:1', 'secret')));
+  t.match(error, { code: 'InaccessibleImage', message: /'a\/b:1' is not accessible/ });
+});
+
 t.test('an answer that repeats the request tells no secret', async t => {
   const { vault, groups, roles, answer } = await startWild(t);
   using password = new Secret('live "password" of a registry');

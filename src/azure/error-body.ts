@@ -23,7 +23,7 @@ export function readErrorBody(body: unknown): Told | null {
   return { code, message: [first.message, ...wrapped].filter(Boolean).join(' ') };
 }
 
-const deepest = 6;
+const deepest = 12;
 const mostDetails = 20;
 
 function errorsIn(value: unknown, depth: number): Told[] {
