@@ -131,7 +131,8 @@ function checkEffect(world: World, { effect, group }: Effect, puts: Map<string, 
 function checkRemoval(row: DeploymentRow, revision: number): string[] {
   const { cancels } = row.intent;
   const before = cancels?.intent.previous ?? null;
-  return row.status === 'Canceling' && before !== null && before === revision
+  // What is made anew was about to go: the deletion may have been under way.
+  return row.status === 'Canceling' && !cancels?.intent.replaces && before !== null && before === revision
     ? [`canceling took away revision ${revision} of ${row.name}, which was live before`]
     : [];
 }

@@ -133,8 +133,8 @@ function drawChange(
     send: (replica: Replica, how: Asking) => Promise<{ operation: { id: string } } | null>,
   ) => {
     const how = asking(`POST /deployments/:id/${verb}`);
-    const how_ = how.onBusy === 'fail' ? '' : ` (${how.onBusy})`;
-    return made(`${verb} ${name}${how_}`, async replica => (await send(replica, how))?.operation.id ?? null);
+    const busy = how.onBusy === 'fail' ? '' : ` (${how.onBusy})`;
+    return made(`${verb} ${name}${busy}`, async replica => (await send(replica, how))?.operation.id ?? null);
   };
   return random.weighed<() => Ask>([
     [2, () => by('put', ({ revising }, how) => revising.put(caller, id, request, how))],
@@ -144,7 +144,7 @@ function drawChange(
     [2, () => by('restart', ({ verbs }, how) => verbs.restart(caller, id, { ...how, force }))],
     [2, () => by('stop', ({ verbs }, how) => verbs.stop(caller, id, how))],
     [2, () => by('start', ({ verbs }, how) => verbs.start(caller, id, { ...how, force }))],
-    [4, () => by('cancel', ({ verbs }, how) => verbs.cancel(caller, id, how))],
+    [4, () => by('cancel', ({ verbs }, { onBusy: _, ...how }) => verbs.cancel(caller, id, how))],
     [4, () => by('delete', ({ verbs }, how) => verbs.remove(caller, id, how))],
   ])();
 }

@@ -106,6 +106,7 @@ function createStore(run: Run, records: Records): DeploymentStore {
     events: notAsked,
     teamEvents: notAsked,
     lastPosition: notAsked,
+    lastPositions: notAsked,
     watch: notAsked,
   };
 }
