@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { keepScreenshot, noBrowser, openBrowser } from '../support/browser.ts';
 import { testDatabaseUrl } from '../support/database.ts';
@@ -74,32 +76,35 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
   await page.getByRole('heading', { name: 'Deployments', exact: true }).waitFor();
   await page.getByText('There are no deployments yet').waitFor();
 
-  const { json: problem } = await ask('POST', '/deployments', {
+  const { json: failed } = await ask('POST', '/deployments', {
+    headers: { prefer: 'wait=45' },
     body: {
       name: 'billing',
       containers: [{ name: 'app', image: 'ghcr.io/myorg/log-forwarder:2.0.1' }],
       imageRegistryCredentials: [{ server: 'ghcr.io', secretName: 'ghcr-wrong' }],
     },
   });
-  const [fix] = problem.failure.fixes;
+  const { failure } = failed;
+  const [fix] = failure.fixes;
 
   await t.test('it comes up by itself and says why, and what to do', async t => {
     const row = page.getByRole('link', { name: /billing.*Failed/ });
-    await row.filter({ hasText: problem.failure.title }).waitFor();
+    await row.filter({ hasText: failure.title }).waitFor();
     await row.focus();
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: problem.failure.title }).waitFor();
-    await page.getByText(problem.failure.detail, { exact: true }).waitFor();
+    await page.getByRole('heading', { name: failure.title }).waitFor();
+    await page.getByText(failure.detail, { exact: true }).waitFor();
     await page.getByText(fix.action).waitFor();
-    for (const cause of problem.failure.causes) await page.getByText(cause, { exact: true }).waitFor();
+    for (const cause of failure.causes) await page.getByText(cause, { exact: true }).waitFor();
     await page.getByText('What was seen').click();
     await page.getByText('token ghcr.io 403 DENIED').waitFor();
     t.equal(
-      await page.getByRole('link', { name: problem.code }).getAttribute('href'),
-      `docs/errors/${problem.code}`,
+      await page.getByRole('link', { name: failure.code }).getAttribute('href'),
+      `docs/errors/${failure.code}`,
     );
     await page.getByRole('list', { name: 'Events' }).getByText('RegistryAuthenticationFailed').waitFor();
-    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByText('Nothing of it runs', { exact: false }).waitFor();
+    await page.getByRole('button', { name: 'Copy' }).first().click();
     await page.getByRole('button', { name: 'Copied' }).waitFor();
     t.equal(
       await page.evaluate('navigator.clipboard.readText()'),
@@ -109,12 +114,27 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
     await keepScreenshot(page, 'console-failure');
   });
 
+  await t.test('and once that is done, by what deploys it again it runs', async t => {
+    const { world: azure } = JSON.parse(readFileSync(join(world.data, 'azure/world.json'), 'utf8'));
+    const { tags, value } = azure.vaults['demo-vault'].secrets['ghcr-pull'].versions[0];
+    await world.control('POST', 'world', { secrets: [{ name: 'ghcr-wrong', value, tags }] });
+    const again = page.locator('.command').last();
+    await again.getByRole('button').click();
+    await again.getByText('Copied').waitFor();
+    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    const { PATH } = process.env;
+    const { stdout } = await promisify(execFile)('bash', ['-c', command], { env: { PATH, TOKEN: token } });
+    t.match(JSON.parse(stdout), { name: 'billing', spec: failed.spec });
+    await page.getByRole('link', { name: '← Deployments' }).click();
+    await page.getByRole('link', { name: /billing.*Running/ }).waitFor();
+    t.pass('the list shows it by itself');
+  });
+
   await t.test('a running one is followed as it goes', async t => {
     const command = ['/bin/sh', '-c', `echo "${loggedAttack}"; while true; do echo working; sleep 20; done`];
     const containers = [{ name: 'app', image: 'myregistry.azurecr.io/my-app:v1.0', command }];
     const body = requestFor('orders', { containers, labels: { note: attack } });
     const begun = await ask('POST', '/deployments', { body, headers: { prefer: 'respond-async' } });
-    await page.getByRole('link', { name: '← Deployments' }).click();
     await page.getByRole('link', { name: /orders/ }).click();
     await page.getByRole('heading', { name: 'orders' }).waitFor();
     await page.locator('.states').getByText('Running').waitFor();
@@ -203,7 +223,7 @@ t.test('a person follows a failing deployment from POST to its fix', { skip: noB
     await page.getByRole('link', { name: '← Deployments' }).click();
     await page.getByLabel('Status').selectOption('Running');
     await page.getByRole('link', { name: /orders/ }).waitFor();
-    await page.getByRole('link', { name: /billing/ }).waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: /billing.*Failed/ }).waitFor({ state: 'detached' });
     t.match(page.url(), /#\/\?status=Running$/, 'filters are part of the address');
     t.equal(await page.evaluate('document.activeElement.name'), 'status', 'and keep the focus');
     t.ok((await wide()) <= 360, 'the list');

@@ -3,10 +3,12 @@ import { addEvent } from './events.js';
 import { factParts, factsOf } from './facts.js';
 import { failureParts, words } from './failure.js';
 import { showLogs } from './logs.js';
+import { repeat } from './repeat.js';
 import { follow, read } from './session.js';
 
-const unsettledMs = 1_000;
-const settledMs = 5_000;
+/** Its events say what is new; these are for what has none. */
+const unsettledMs = 3_000;
+const settledMs = 15_000;
 
 /** One deployment, followed for as long as somebody looks. */
 export function showDeployment(main, { id, signal, onProblem }) {
@@ -54,35 +56,22 @@ export function showDeployment(main, { id, signal, onProblem }) {
   };
   const look = async () => {
     const deployment = await read(`/deployments/${id}`, { signal });
-    if (signal.aborted) return deployment;
+    if (signal.aborted) return settledMs;
     const { waitingFor, conditions = [], failure, timeline, settled } = deployment;
     draw('head', headOf(deployment), headParts);
     draw('notices', { waitingFor, conditions }, noticeParts);
-    draw('failure', failure && { failure, retrying: !settled && waitingFor !== null }, failureParts);
+    draw('failure', failure && failureOf(deployment), failureParts);
     draw('timeline', { timeline, settled }, timelineParts);
     draw('containers', containersOf(deployment), list => containerParts(list, name => logViewer.show(name)));
     draw('facts', factsOf(deployment), factParts);
     if (status !== null && status !== deployment.status) say(`${deployment.name} is ${deployment.status}`);
     status = deployment.status;
     document.title = `${deployment.name} · ${deployment.status} · Slipway`;
-    return deployment;
+    return settled ? settledMs : unsettledMs;
   };
   const logViewer = showLogs(logs, { id, signal, onProblem });
 
-  let timer = 0;
-  const turn = async () => {
-    clearTimeout(timer);
-    let waitMs = settledMs;
-    try {
-      if (!document.hidden && !(await look()).settled) waitMs = unsettledMs;
-      onProblem(null);
-    } catch (error) {
-      if (!signal.aborted) onProblem(error);
-    }
-    clearTimeout(timer);
-    if (!signal.aborted) timer = setTimeout(turn, waitMs);
-  };
-  turn();
+  const lookSoon = repeat(look, { signal, onProblem });
   follow(`/deployments/${id}/events?follow=true`, {
     signal,
     onState: word => {
@@ -90,18 +79,21 @@ export function showDeployment(main, { id, signal, onProblem }) {
     },
     onMessage: (_event, event) => {
       addEvent(events, event);
-      if (event.source === 'Slipway') turn();
+      lookSoon();
     },
   }).catch(error => {
     state.textContent = error.message;
     if (error.status === 401) onProblem(error);
   });
   const ticking = setInterval(() => tick(parts.timeline), 500);
-  signal.addEventListener('abort', () => {
-    clearInterval(ticking);
-    clearTimeout(timer);
-  });
+  signal.addEventListener('abort', () => clearInterval(ticking));
 }
+
+const failureOf = ({ id, failure, settled, waitingFor, revision, liveRevision }) => ({
+  failure,
+  retrying: !settled && waitingFor !== null,
+  left: settled ? { id, revision, liveRevision } : null,
+});
 
 const headOf = ({ name, status, health, settled, liveRevision, team, target, containerGroup, spec }) => ({
   name,

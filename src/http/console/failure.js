@@ -1,4 +1,5 @@
 import { command, element, shortened } from './element.js';
+import { base } from './session.js';
 
 /** `ArmThrottled` as one says it. */
 export const words = text => text.replace(/([a-z])([A-Z])/g, (_all, a, b) => `${a} ${b.toLowerCase()}`);
@@ -9,16 +10,20 @@ const owners = {
   platform: 'For who runs the platform',
 };
 
-/** Why it failed, who must act, and what to do. */
-export function failureParts({ failure, retrying }) {
+/** Why it failed, what of it runs, who must act, and what to do. */
+export function failureParts({ failure, retrying, left }) {
   const { title, detail, causes = [], evidence, fixes } = failure;
   return [
     element('h2', {}, title),
     element('p', { class: 'detail' }, shortened(detail)),
+    left ? element('p', {}, leftWords(left)) : null,
     element('p', { class: 'quiet small' }, summaryOf(failure, retrying)),
+    causes.length > 0 ? element('h3', {}, causes.length > 1 ? 'Why: one of these' : 'Why') : null,
     causes.length > 0 ? element('ul', { class: 'causes' }, causes.map(plain)) : null,
     fixes.length > 0 ? element('h3', {}, fixes.length > 1 ? 'What to do: one of these' : 'What to do') : null,
     element('ol', { class: 'fixes' }, fixes.map(fixOf)),
+    left ? element('h3', {}, 'Then deploy it again') : null,
+    left ? command(againWith(left)) : null,
     element(
       'details',
       {},
@@ -27,6 +32,22 @@ export function failureParts({ failure, retrying }) {
     ),
     codeLine(failure),
   ].filter(Boolean);
+}
+
+function leftWords({ revision, liveRevision }) {
+  if (liveRevision === null) return 'Nothing of it runs: Azure has no container group of it.';
+  return liveRevision === revision
+    ? 'What failed is what Azure has: it may start again, and is paid for.'
+    : `Revision ${liveRevision} is live, as before.`;
+}
+
+/** What has a container group is deployed anew in its place; else what was asked for is asked for again. */
+function againWith({ id, liveRevision }) {
+  const curl = 'curl -sS -H "Authorization: Bearer $TOKEN"';
+  const deployments = `${location.origin}${base}/deployments`;
+  return liveRevision === null
+    ? `${curl} ${deployments}/${id} | jq .spec | ${curl} --json @- ${deployments}`
+    : `${curl} -X POST ${deployments}/${id}/redeploy`;
 }
 
 const plain = text => element('li', {}, text);

@@ -1,11 +1,13 @@
 import { ago, badge, element } from './element.js';
-import { read } from './session.js';
+import { repeat } from './repeat.js';
+import { follow, read } from './session.js';
 
 const statuses = [
   ...['Accepted', 'Resolving', 'Submitting', 'Provisioning', 'Running', 'Succeeded', 'Failed', 'Canceled'],
   ...['Stopping', 'Stopped', 'Starting', 'Restarting', 'Deleting', 'Deleted'],
 ];
-const everyMs = 3_000;
+/** Ages grow also where nothing happens. */
+const everyMs = 30_000;
 
 /** The filter that was just set: it keeps the focus when the list is made anew. */
 let lastFilter = null;
@@ -42,6 +44,7 @@ export function showList(main, { me, query, signal, onProblem }) {
     if (older.length === 0) nextLink = page.nextLink ?? null;
     more.hidden = nextLink === null;
     draw(newest);
+    return everyMs;
   };
   more.addEventListener('click', async () => {
     try {
@@ -54,22 +57,14 @@ export function showList(main, { me, query, signal, onProblem }) {
       if (!signal.aborted) onProblem(error);
     }
   });
-  repeat(refresh, { signal, onProblem });
-}
-
-/** Now, and again every few seconds while somebody looks. */
-function repeat(refresh, { signal, onProblem }) {
-  const turn = async () => {
-    try {
-      if (!document.hidden) await refresh();
-      onProblem(null);
-    } catch (error) {
-      if (signal.aborted) return;
-      onProblem(error);
-    }
-    if (!signal.aborted) setTimeout(turn, everyMs);
-  };
-  turn();
+  const look = repeat(refresh, { signal, onProblem });
+  const team = filters.get('team');
+  // Also when the connection is there again, or is lost: the look says what that means.
+  follow(`/events?${new URLSearchParams({ ...(team ? { team } : {}), tail: '0' })}`, {
+    signal,
+    onMessage: look,
+    onState: look,
+  }).catch(onProblem);
 }
 
 function parameters(filters) {

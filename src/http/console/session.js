@@ -1,7 +1,7 @@
 /** The token lives here, in this page's memory, and nowhere else: a reload forgets it. */
 let token = null;
 
-const base = location.pathname.replace(/\/console\/?$/, '');
+export const base = location.pathname.replace(/\/console\/?$/, '');
 
 /** What the API answered instead of what was asked for: its problem document. */
 export class Problem extends Error {
