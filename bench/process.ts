@@ -59,7 +59,11 @@ async function startReady(
     const { statusCode, body } = await request(`${started.url}/readyz`);
     await body.dump();
     if (statusCode === 200)
-      return { started, ms: Math.round(performance.now() - begun), cpuMs: cpuMsOf(started.child.pid) };
+      return {
+        started,
+        ms: Math.round(performance.now() - begun),
+        cpuMs: Math.round(cpuMsOf(started.child.pid)),
+      };
     await new Promise(done => setTimeout(done, 10));
   }
 }

@@ -47,10 +47,8 @@ const readable = (name: QuotaName) => name.replaceAll(/(?<=[a-z])(?=[A-Z])|(?<=\
 
 /** Refuses a group for which its region has not enough left. */
 export function checkQuotas(draft: Draft, world: World, limits: Limits, refuse: Refuse): void {
-  const id = draft.id.toLowerCase();
-  const others = groupsIn(world, draft.subscriptionId, draft.location).filter(
-    group => group.id.toLowerCase() !== id,
-  );
+  const same = world.containerGroups[draft.id.toLowerCase()];
+  const others = groupsIn(world, draft.subscriptionId, draft.location).filter(group => group !== same);
   for (const { name, taken } of quotas) {
     const requested = taken(propertiesOf(draft));
     // Of ten thousand groups the sums are what a PUT takes (measured): only those that matter are made.
@@ -85,10 +83,11 @@ export function describeUsages(
 }
 
 function groupsIn({ containerGroups }: World, subscriptionId: string, location: string): ContainerGroup[] {
-  const subscription = subscriptionId.toLowerCase();
-  return Object.values(containerGroups).filter(
-    group => group.location === location && group.subscriptionId.toLowerCase() === subscription,
-  );
+  // The ids by which they are kept are in lower case.
+  const place = `/subscriptions/${subscriptionId.toLowerCase()}/`;
+  return Object.entries(containerGroups)
+    .filter(([id, group]) => group.location === location && id.startsWith(place))
+    .map(([, group]) => group);
 }
 
 const sum = (groups: readonly ContainerGroup[], taken: Quota['taken']) =>
