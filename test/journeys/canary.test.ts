@@ -105,8 +105,8 @@ t.test('none of the passwords shows in any answer, log line, stored row or file'
 
 const keep = [
   'src/deployments/stages/submit.ts',
-  'const { operationUrl',
-  'Object.assign(globalThis, { leak: JSON.stringify(build()) });\n    const { operationUrl',
+  'const taken = await parts.containerGroups.put',
+  'Object.assign(globalThis, { leak: JSON.stringify(build()) });\n    const taken = await parts.containerGroups.put',
 ] as const;
 const leak = '(globalThis as { leak?: string }).leak';
 
@@ -143,8 +143,8 @@ const leaks: { sink: string; changes: (readonly [file: string, from: string, to:
     changes: [
       [
         'src/deployments/stages/submit.ts',
-        'const { operationUrl',
-        'process.getBuiltinModule("node:fs").writeFileSync(process.env.SLIPWAY_DATA + "/last.json", JSON.stringify(build()));\n    const { operationUrl',
+        'const taken = await parts.containerGroups.put',
+        'process.getBuiltinModule("node:fs").writeFileSync(process.env.SLIPWAY_DATA + "/last.json", JSON.stringify(build()));\n    const taken = await parts.containerGroups.put',
       ],
     ],
   },

@@ -398,17 +398,18 @@ t.test('one at a time: fail, queue or supersede', async t => {
   const runUrl = 'https://ci.example/runs/7';
   const { json: first } = await deploy('busy', { source: { runUrl } });
   const path = `/deployments/${first.id}`;
-  const slow = { host: 'management.azure.com', method: 'PUT', path: '/containerGroups/busy', delayMs: 1_500 };
+  const labelled = (n: string) => ({ ...first.spec, labels: { n } });
+  const slow = { host: 'management.azure.com', method: 'PUT', path: '/containerGroups/busy', delayMs: 4_000 };
   await world.control('POST', 'faults', slow);
   const later = { headers: { prefer: 'respond-async', 'if-match': '*' } };
-  const running = await ask('PATCH', path, { body: { labels: { n: '1' } }, ...later });
+  const running = await ask('PUT', path, { body: labelled('1'), ...later });
   t.equal(running.status, 202);
-  const refused = await ask('PATCH', path, { body: { labels: { n: '2' } }, ...later });
+  const refused = await ask('PUT', path, { body: labelled('2'), ...later });
   t.match(refused, {
     status: 409,
     json: { code: 'DeploymentBusy', operation: `/operations/${running.json.operation}`, runUrl },
   });
-  const queued = await ask('PATCH', `${path}?onBusy=queue`, { body: { labels: { n: '3' } }, ...later });
+  const queued = await ask('PUT', `${path}?onBusy=queue`, { body: labelled('3'), ...later });
   t.match(queued, { status: 202, json: { operation: running.json.operation } });
   const waiting = queued.headers.get('operation-location') ?? '';
   t.match((await ask('GET', waiting)).json, { status: 'NotStarted', revision: 3 });
@@ -418,8 +419,8 @@ t.test('one at a time: fail, queue or supersede', async t => {
   t.match((await ask('GET', `/operations/${running.json.operation}`)).json, { status: 'Succeeded' });
 
   await world.control('POST', 'faults', slow);
-  const beaten = await ask('PATCH', path, { body: { labels: { n: '4' } }, ...later });
-  const winner = await ask('PATCH', `${path}?onBusy=supersede`, { body: { labels: { n: '5' } }, ...later });
+  const beaten = await ask('PUT', path, { body: labelled('4'), ...later });
+  const winner = await ask('PUT', `${path}?onBusy=supersede`, { body: labelled('5'), ...later });
   t.equal(winner.status, 202, JSON.stringify(winner.json));
   await world.control('DELETE', 'faults');
   t.match((await ask('GET', `/operations/${beaten.json.operation}`)).json, {
