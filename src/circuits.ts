@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from './clock.ts';
+import { createRetryBudget } from './retry-budget.ts';
 
 /** The code of the error of a call that was not made: whom it asks has answered nearly nobody lately. */
 export const circuitOpenCode = 'ECIRCUITOPEN';
@@ -22,7 +23,10 @@ const longestPauseMs = 60_000;
 const mostKept = 1_000;
 
 export interface Circuits {
-  /** The same door, at which nobody waits for who is out: after half of 20 calls failed, a call is made now and then. */
+  /**
+   * The same door, at which nobody waits for who is out: after half of 20 calls failed, a call is made now and then. Until
+   * then a bounded part of what is asked is asked again.
+   */
   guard(dispatcher: Dispatcher, keyOf: (call: Dispatcher.DispatchOptions) => string): Dispatcher;
   /** Who is out. */
   open(): string[];
@@ -31,6 +35,7 @@ export interface Circuits {
 /** One circuit for each dependency. Failures are errors without an answer, and answers of 500, 502, 503 and 504. */
 export function createCircuits(clock: Pick<Clock, 'now'>): Circuits {
   const circuits = new Map<string, Circuit>();
+  const budget = createRetryBudget(clock);
   const now = () => clock.now().getTime();
 
   function circuitOf(key: string): Circuit {
@@ -48,10 +53,15 @@ export function createCircuits(clock: Pick<Clock, 'now'>): Circuits {
       dispatcher.compose(dispatch => (options, handler) => {
         const key = keyOf(options);
         const circuit = circuitOf(key);
-        admit(circuit, key, now());
+        const call = `${options.method} ${options.path}`;
+        // A probe is a repetition that is wanted.
+        if (admit(circuit, key, now()) === 'closed') budget.spend(key, call);
         return dispatch(
           options,
-          watch(handler, failed => record(circuit, failed, now())),
+          watch(handler, failed => {
+            record(circuit, failed, now());
+            budget.tell(key, call, failed);
+          }),
         );
       }),
     open: () => [...circuits].filter(([, { openUntil }]) => openUntil > 0).map(([key]) => key),
@@ -66,11 +76,13 @@ export function dependencyOf({ origin, path }: Dispatcher.DispatchOptions): stri
 }
 
 /** Throws where the call is not to be made. */
-function admit(circuit: Circuit, key: string, now: number): void {
-  if (circuit.openUntil === 0) return;
-  if (now >= circuit.openUntil && !circuit.probing) {
+function admit(circuit: Circuit, key: string, now: number): 'closed' | 'probe' {
+  if (circuit.openUntil === 0) return 'closed';
+  // A clock that was set back does not make the pause longer.
+  const isDue = now >= circuit.openUntil || circuit.openUntil - now > longestPauseMs;
+  if (isDue && !circuit.probing) {
     circuit.probing = true;
-    return;
+    return 'probe';
   }
   throw Object.assign(new Error(`${key} has not answered lately and is asked again soon`), {
     code: circuitOpenCode,

@@ -77,6 +77,7 @@ export const failureKinds = {
   ProvisioningTimeout: kind('The deployment did not finish in time', 'platform', { ...passes, ...ambiguous }),
   ArmThrottled: kind('Azure Resource Manager limits the number of requests', 'platform', passes),
   ArmUnavailable: kind('Azure Resource Manager does not answer as it should', 'platform', passes),
+  EntraUnavailable: kind('Entra ID gives Slipway no token', 'platform', passes),
   VaultUnavailable: kind('Key Vault does not answer as it should', 'platform', passes),
   VaultAccessDenied: kind("Slipway's identity may not read this vault", 'platform'),
   AuthorizationFailed: kind("Slipway's identity lacks a right in Azure", 'platform'),

@@ -1,4 +1,3 @@
-import { AzureError } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import type { Status } from '../schemas/deployment.ts';
 import type { Failure } from '../schemas/failure.ts';
@@ -6,10 +5,9 @@ import type { DeploymentRow, DeploymentStore } from '../store/deployments.ts';
 import { type Claim, ClaimLost } from '../store/jobs.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracer } from '../telemetry/trace.ts';
-import { explain } from './explain.ts';
 import { failure } from './failure.ts';
 import { fail, goOn, type Move, refuse, stay } from './move.ts';
-import { NotNow, passes, stillThere } from './not-now.ts';
+import { stillThere } from './not-now.ts';
 import { afterItsTurn, Paced, type Pacing } from './pacing.ts';
 import { type RotatingParts, rotate } from './rotating.ts';
 import { adopt } from './stages/adopt.ts';
@@ -25,6 +23,7 @@ import { type TendParts, tend, untilTend } from './stages/tend.ts';
 import { restart, start, stop } from './stages/verbs.ts';
 import { mayMove } from './states.ts';
 import { withNews } from './telling.ts';
+import { explainThrown, mayPass, type Pause, waitOf } from './thrown.ts';
 import { withUndoing } from './undoing.ts';
 import { watchMove } from './watch-move.ts';
 
@@ -179,26 +178,6 @@ function waitForTurn(row: DeploymentRow, paced: Paced, { clock }: AdvanceParts):
   return { ...stay(row.status, Math.max(0, until.getTime() - now.getTime()), { waitingFor }), place: true };
 }
 
-interface Pause {
-  reason: string;
-  againInMs: number | null;
-}
-
-/** Everything that a stage throws may pass by itself; what cannot is a failure, which stages return. */
-function waitOf(thrown: unknown): Pause {
-  if (thrown instanceof NotNow && thrown.reason) return { reason: thrown.reason, againInMs: null };
-  const error = thrown instanceof NotNow ? thrown.cause : thrown;
-  if (!(error instanceof AzureError)) return { reason: 'InternalError', againInMs: null };
-  const reason =
-    error.status === 429
-      ? 'Throttled'
-      : error.code === 'ContainerGroupTransitioning'
-        ? 'Transitioning'
-        : 'Outage';
-  const from = { vault: 'Vault', arm: 'Arm', identity: 'Identity', storage: 'Storage' }[error.kind];
-  return { reason: `${from}${reason}`, againInMs: error.retryAfterMs };
-}
-
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 const longestRetryAfterMs = 15 * 60_000;
@@ -218,22 +197,6 @@ function waitAgain(
   const waitingFor = { reason, since, until, ...(met ? { failure: met } : {}) };
   return stay(row.status, delay, { waitingFor, retries: row.retries + 1 });
 }
-
-/** What Azure's error means; null where it is an error of ours, which is retried. */
-function explainThrown(row: DeploymentRow, error: unknown): Failure | null {
-  if (error instanceof NotNow) return error.failure;
-  if (!(error instanceof AzureError)) return null;
-  const { kind, status, code, message } = error;
-  const context = { stage: row.status, group: row.name, resourceGroup: row.resourceGroup };
-  if (kind === 'vault') return explain({ kind, status, code, message }, context);
-  return explain(
-    { kind: 'arm', ...(status !== null ? { status } : {}), ...(code !== null ? { code } : {}), message },
-    context,
-  );
-}
-
-const mayPass = (error: unknown, found: Failure) =>
-  error instanceof NotNow || passes(found) || (error instanceof AzureError && error.retryable);
 
 /** A deletion has no deadline: giving it up would leave a group behind. */
 function overdue(row: DeploymentRow, met: Failure | null, { clock }: AdvanceParts): Failure | null {

@@ -95,8 +95,8 @@ async function preflightIdentity(
 
 /** What Slipway's own identity may not read says nothing of what the other may; what is true of the image or host does. */
 function countsForAll(pull: Pull & { ok: false }, bestEffort: boolean): boolean {
-  const { step, status, networkCode, signedIn } = pull.problem;
-  if (networkCode !== undefined) return !bestEffort;
+  const { step, status = 0, networkCode, signedIn } = pull.problem;
+  if (networkCode !== undefined || status >= 500) return !bestEffort;
   const noIdentities = step === 'exchange' && !signedIn;
   return noIdentities || step === 'platform' || (step === 'manifest' && status === 404);
 }

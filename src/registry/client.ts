@@ -132,9 +132,13 @@ async function askFirst(
   authorization: Authorization | null,
 ): Promise<RegistryAnswer> {
   const head = await askManifest('HEAD', conversation, authorization);
-  const told = head.status === 200 && !/^text\/html\b/i.test(String(head.headers['content-type'] ?? ''));
-  return told || head.status === 401 ? head : askManifest('GET', conversation, authorization);
+  return isManifest(head) || head.status === 401 ? head : askManifest('GET', conversation, authorization);
 }
+
+/** As far as its head tells. */
+const isManifest = (head: RegistryAnswer) =>
+  head.status === 200 &&
+  (/^application\/vnd\./i.test(String(head.headers['content-type'] ?? '')) || digestIn(head) !== undefined);
 
 /** The answer that counts: the first one, or what comes to who has signed in. */
 async function settle(

@@ -61,6 +61,9 @@ export const azureWords: Words = {
   ArmUnavailable: () => ({
     fixes: [fix('platform', 'Look at the health of Azure in this region, then deploy again')],
   }),
+  EntraUnavailable: () => ({
+    fixes: [fix('platform', 'See to the identity that Slipway runs with, and to its secret or certificate')],
+  }),
   VaultUnavailable: () => ({
     fixes: [fix('platform', 'Look at the health of the vault, then deploy again')],
   }),

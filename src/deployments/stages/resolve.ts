@@ -5,9 +5,10 @@ import { failure } from '../failure.ts';
 import { isOurs, liveIn, marksOf } from '../group-marks.ts';
 import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { pinnedTo, stillPinned } from '../pins.ts';
-import type { Proven } from '../preflight.ts';
+import type { Proven, Verdict } from '../preflight.ts';
 import { credentialsIn, proveImages, type Resolved, resolveRegistries } from '../proof.ts';
 import { rolePropagation } from '../pull-role.ts';
+import { mayBeBack, outlast } from '../registry-outage.ts';
 import { together } from '../together.ts';
 import { findWorkloadSecrets } from '../workload-secrets.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
@@ -68,8 +69,8 @@ async function prove(
       .filter(({ kind }) => kind !== 'anonymous')
       .map(credential => ({ ...credentialRecord(credential), ...grantOf(credential.host, proven) })),
   };
-  const refused = verdicts.find(verdict => !verdict.ok);
-  if (refused) return refuse(row, refused.failure, now, records);
+  const refused = refusalIn(verdicts, row, now);
+  if (refused) return refuse(row, refused, now, records);
 
   const settling = proven
     .flatMap(({ grant }) => (grant ? [grant] : []))
@@ -82,6 +83,14 @@ async function prove(
     proven.flatMap(verdict => eventsOf(verdict, now)),
   );
 }
+
+/** What stands is told before what may pass, which is waited for. */
+function refusalIn(verdicts: readonly Verdict[], row: DeploymentRow, now: Date): Failure | null {
+  const failures = verdicts.flatMap(verdict => (verdict.ok ? [] : [verdict.failure]));
+  const [out] = failures;
+  return failures.find(each => !mayBeBack(each)) ?? (out ? outlast(out, row, now) : null);
+}
+
 /** A role that is young may not be known everywhere yet: for its first seconds Azure is not even asked. */
 function waitForRole(row: DeploymentRow, until: Date, now: Date, records: Patch): Move {
   const reason = rolePropagation;

@@ -17,6 +17,7 @@ import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
 import { rolePropagation, spreading } from '../pull-role.ts';
 import { imagePointer } from '../spec.ts';
+import { noToken } from '../thrown.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
 import { groupExists } from './resolve.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
@@ -164,6 +165,7 @@ async function resolveSecrets(
 
 /** ACI names the image in its message, so the credential that goes with it can be named too. */
 function explainRefusal(error: AzureError, row: DeploymentRow, { credentials }: Resolved): Failure {
+  if (error.kind === 'identity') return noToken(error, 'Submitting');
   const image = row.images.find(({ resolved }) => error.message.includes(resolved)) ?? row.images[0];
   const credential = credentials.find(({ host }) => image && host === registryOf(image.requested));
   return explain(
