@@ -6,6 +6,8 @@ import { type Claim, ClaimLost } from '../store/jobs.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracer } from '../telemetry/trace.ts';
 import { failure } from './failure.ts';
+import { afterLoss, untilNothingIsLate } from './late-calls.ts';
+import { withLiveSpec } from './live-spec.ts';
 import { fail, goOn, type Move, refuse, stay } from './move.ts';
 import { stillThere } from './not-now.ts';
 import { afterItsTurn, Paced, type Pacing } from './pacing.ts';
@@ -43,7 +45,14 @@ const stages: Partial<Record<Status, Stage>> = {
   Deleting: remove,
 };
 
-const failing: readonly Status[] = ['Submitting', 'Provisioning', 'Running', 'Restarting', 'Starting'];
+const failing: readonly Status[] = [
+  'Resolving',
+  'Submitting',
+  'Provisioning',
+  'Running',
+  'Restarting',
+  'Starting',
+];
 
 /** What is left then holds no place in Azure's limits. */
 const mayHoldPlace: readonly Status[] = ['Submitting', 'Canceling', 'Deleting'];
@@ -98,14 +107,17 @@ function withNextLook(row: DeploymentRow, move: Move, parts: AdvanceParts): Move
 
 /** The move that was saved; null where it was not for this worker to make. */
 async function make(
-  row: DeploymentRow,
+  loaded: DeploymentRow,
   stage: Work,
   claim: Claim,
   parts: AdvanceParts,
 ): Promise<Move | null> {
+  const live = await withLiveSpec(loaded, parts.revision);
+  const row = afterLoss(live, claim.attempt, parts.clock.now());
   const made = await attempt(row, stage, parts, claim.signal);
   const now = parts.clock.now();
-  const move = withNextLook(row, withUndoing(row, withNews(row, made, now), now), parts);
+  const told = withUndoing(row, withNews(row, made, now), now);
+  const move = withNextLook(row, untilNothingIsLate(row, withLoss(row, live, told), now), parts);
   if (!mayMove(row.status, move.to))
     throw new Error(`a deployment cannot go from ${row.status} to ${move.to}`);
   try {
@@ -119,6 +131,10 @@ async function make(
     return null;
   }
 }
+
+/** That a worker was lost is kept with what was made. */
+const withLoss = (row: DeploymentRow, before: DeploymentRow, move: Move): Move =>
+  row === before ? move : { ...move, patch: { intent: row.intent, ...move.patch } };
 
 async function attempt(
   waited: DeploymentRow,
@@ -216,7 +232,8 @@ function overdue(row: DeploymentRow, met: Failure | null, { clock }: AdvancePart
 
 /** From `Submitting` on ARM may have the group, whatever it answered: the failure is kept and the group cleared away first. */
 function end(row: DeploymentRow, found: Failure, { clock }: AdvanceParts): Move {
-  if (failing.includes(row.status)) return stay(row.status, 0, { failure: found });
-  const beforeArm = ['Accepted', 'Adopting', 'Resolving'].includes(row.status);
-  return beforeArm ? refuse(row, found, clock.now()) : fail(found, clock.now());
+  // Behind a later revision may be what one that was superseded has left.
+  const first = row.status === 'Resolving' && row.revision === 1;
+  if (first || row.status === 'Accepted' || row.status === 'Adopting') return refuse(row, found, clock.now());
+  return failing.includes(row.status) ? stay(row.status, 0, { failure: found }) : fail(found, clock.now());
 }

@@ -5,6 +5,7 @@ import { ownerTag, revisionTag } from './container-group.ts';
 import { everyContainer } from './observe.ts';
 
 type Tagged = Pick<ContainerGroupState, 'tags'>;
+type Stated = Pick<ContainerGroupState, 'tags' | 'provisioningState'>;
 
 /** Only what carries our tag is ours; ARM keeps tag names without case. */
 export const isOurs = (group: Tagged, { id }: Pick<DeploymentRow, 'id'>): boolean =>
@@ -13,9 +14,9 @@ export const isOurs = (group: Tagged, { id }: Pick<DeploymentRow, 'id'>): boolea
 /** The revision that a group of ours was made of. One that was adopted has no tag for it. */
 export const revisionOf = (group: Tagged): number => Number(tagOf(group, revisionTag) ?? 1);
 
-/** What ARM serves of a deployment. */
-export const liveIn = (group: Tagged | null, row: Pick<DeploymentRow, 'id'>): number | null =>
-  group && isOurs(group, row) ? revisionOf(group) : null;
+/** What ARM serves of a deployment: not what it is deleting. */
+export const liveIn = (group: Stated | null, row: Pick<DeploymentRow, 'id'>): number | null =>
+  group && isOurs(group, row) && !isGoing(group) ? revisionOf(group) : null;
 
 function tagOf({ tags }: Tagged, tag: string): string | undefined {
   return Object.entries(tags).find(([name]) => name.toLowerCase() === tag)?.[1];
@@ -36,6 +37,11 @@ export function hasMoved(group: ContainerGroupState, marks: GroupMarks): boolean
   if (isMoving(group)) return true;
   return everyContainer(group).some(({ name, startTime }) => startTime !== marks.started[name]);
 }
+
+/** Azure is deleting it. */
+export const isGoing = ({
+  provisioningState = '',
+}: Pick<ContainerGroupState, 'provisioningState'>): boolean => /^deleting$/i.test(provisioningState);
 
 /** Azure is still at it. */
 export const isMoving = ({

@@ -158,7 +158,10 @@ function healthOf(group: ContainerGroupState, row: DeploymentRow): Judgement {
     return { health: 'Healthy', why: 'The container group is stopped, as it was asked' };
   // All that Azure tells of a container may be missing (recorded traffic).
   if (containers.every(({ state }) => state === undefined))
-    return { health: row.health, why: 'Azure does not say how the containers are' };
+    return {
+      health: row.health === 'Missing' ? 'Unknown' : row.health,
+      why: 'The container group is there; Azure does not say how its containers are',
+    };
   switch (observe(since(group, row.intent.before), row.spec).kind) {
     case 'running':
       return { health: 'Healthy', why: 'Every container runs' };

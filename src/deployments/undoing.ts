@@ -7,7 +7,7 @@ import type { Move } from './move.ts';
  * the one that was live, and ends `Failed` all the same. What never reached Azure has nothing to undo.
  */
 export function withUndoing(row: DeploymentRow, move: Move, at: Date): Move {
-  const { undoing, onFailure, previous = null, kind } = row.intent;
+  const { undoing, onFailure, previous = null, kind, late } = row.intent;
   if (undoing && move.outcome)
     return { ...move, outcome: 'Failed', revisionOutcome: move.outcome, operationFailure: undoing };
   const failure = move.patch?.failure;
@@ -16,7 +16,7 @@ export function withUndoing(row: DeploymentRow, move: Move, at: Date): Move {
   if (liveRevision === previous) return move;
 
   const { holdsName: _, ...patch } = move.patch ?? {};
-  const intent: Intent = { kind, undoing: failure, previous, allowReplace: true };
+  const intent: Intent = { kind, undoing: failure, previous, allowReplace: true, ...(late ? { late } : {}) };
   const message = `${failure.code}: ${failure.detail} Revision ${previous} is made again.`;
   return {
     to: 'Resolving',

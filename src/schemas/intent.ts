@@ -28,8 +28,18 @@ export interface Intent {
   cancels?: { operation: string; intent: Intent; status: Status };
   /** Until then what a lost worker sent may still reach Azure (RFC 3339). */
   inDoubtUntil?: string;
+  /** What a worker who was lost may have sent. */
+  late?: GroupCall;
   /** What went wrong: the revision under way only takes back what failed. */
   undoing?: Failure;
+}
+
+/** A PUT that may still reach Azure. */
+export interface GroupCall {
+  /** Null: of one before this. */
+  revision: number | null;
+  /** RFC 3339. */
+  until: string;
 }
 
 /** What tells whether a group has moved since: by Azure's own clock. */

@@ -60,15 +60,17 @@ function busy({ operation, intent: { kind }, spec }: DeploymentRow): ChangeAccep
 }
 
 // A call to Azure is given up after 50 s; what a lost worker sent has arrived by then or never will.
-const inDoubtMs = 60_000;
+export const inDoubtMs = 60_000;
 
 /** What it is to do, and what it finds that may still be on its way to Azure. Pure. */
 export function wholeIntent(row: DeploymentRow, { intent, now }: ChangeAcceptance): Intent {
+  const { late } = row.intent;
   return {
     ...intent,
     ...(intent.kind === 'Cancel'
       ? { cancels: { operation: row.operation, intent: row.intent, status: row.status } }
       : {}),
+    ...(late && new Date(late.until) > now ? { late } : {}),
     ...(row.status === 'Submitting'
       ? { inDoubtUntil: new Date(now.getTime() + inDoubtMs).toISOString() }
       : {}),

@@ -53,7 +53,15 @@ function accepted(status: 'Resolving' | 'Submitting'): DeploymentRow {
   const filled = { ...spec, team: plan.team, target, location: place.location };
   const stored: StoredPlan = { plan, ask, caller: JSON.parse(JSON.stringify(caller)) };
   const row = { id: 'd', name: 'app', status, team: plan.team, target, ...place, spec: filled, plan: stored };
-  return { ...row, images: [], credentials: [], workloadSecrets: [] } as unknown as DeploymentRow;
+  return {
+    ...row,
+    revision: 1,
+    retries: 0,
+    intent: { kind: 'Create' },
+    images: [],
+    credentials: [],
+    workloadSecrets: [],
+  } as unknown as DeploymentRow;
 }
 
 /** Azure and registries that are down: what is asked of them is written down. */
@@ -169,6 +177,26 @@ for (const [status, stage] of stages)
       t.same(calls, [], `without ${what}: 0 calls`);
     }
   });
+
+t.test(
+  'what Azure took before a right was withdrawn is cleared away, and the name is kept until then',
+  async t => {
+    const after = structuredClone(before);
+    delete after.teams.demo;
+    const { parts } = partsWith(after);
+    const tags = { 'slipway-deployment': 'd', 'slipway-revision': '1' };
+    const group = { id: 'g', tags, events: [], containers: [] };
+    const containerGroups = { ...parts.containerGroups, get: async () => group };
+    const lost = { ...accepted('Submitting'), retries: 1 };
+    const move = await submit(lost, { ...parts, containerGroups }, AbortSignal.timeout(10_000));
+    t.match(move, {
+      to: 'Submitting',
+      againInMs: 0,
+      patch: { failure: { code: 'PolicyRevoked' }, liveRevision: 1 },
+    });
+    t.equal(move.patch?.holdsName, undefined);
+  },
+);
 
 t.test('a right that is given in between, or another default, does not disturb', async t => {
   const more = structuredClone(before);

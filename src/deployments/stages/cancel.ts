@@ -1,5 +1,5 @@
 import { failure } from '../failure.ts';
-import { liveIn } from '../group-marks.ts';
+import { isOurs, liveIn } from '../group-marks.ts';
 import type { Move } from '../move.ts';
 import { inDoubt, takeAway } from './remove.ts';
 import { placeOf, type Stage } from './stage.ts';
@@ -17,7 +17,7 @@ export const cancel: Stage = async (row, parts, signal) => {
   const group = await parts.containerGroups.get(placeOf(row), signal);
   const live = liveIn(group, row);
   if (previous !== null && live === row.revision) return tooLate(cancels, live, now);
-  if (previous === null && group && live !== null) return takeAway(group, row, parts, signal);
+  if (previous === null && group && isOurs(group, row)) return takeAway(group, row, parts, signal);
   return inDoubt(row, now) ?? canceled(cancels.operation, live, now);
 };
 

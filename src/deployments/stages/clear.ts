@@ -1,6 +1,6 @@
 import { liveIn } from '../group-marks.ts';
 import { keepLogs } from '../kept-logs.ts';
-import { fail } from '../move.ts';
+import { fail, refuse } from '../move.ts';
 import { placeOf, type Stage } from './stage.ts';
 
 /**
@@ -12,7 +12,8 @@ export const clear: Stage = async (row, parts, signal) => {
   if (!row.failure) throw new Error(`deployment ${row.id} has no failure to end with`);
   const group = await containerGroups.get(placeOf(row), signal);
   const live = liveIn(group, row);
-  const stays = row.spec.keepFailed || (row.intent.previous ?? null) !== null;
+  const resolving = row.status === 'Resolving';
+  const stays = resolving || row.spec.keepFailed || (row.intent.previous ?? null) !== null;
   if (live !== null && stays) {
     const health = live === row.revision ? 'Degraded' : row.health;
     return fail(row.failure, clock.now(), { health, liveRevision: live });
@@ -21,5 +22,6 @@ export const clear: Stage = async (row, parts, signal) => {
     await keepLogs(row, group, parts, signal);
     await containerGroups.remove(placeOf(row), signal);
   }
-  return fail(row.failure, clock.now(), { health: 'Missing', liveRevision: null });
+  const gone = { health: 'Missing', liveRevision: null } as const;
+  return resolving ? refuse(row, row.failure, clock.now(), gone) : fail(row.failure, clock.now(), gone);
 };

@@ -31,7 +31,7 @@ export const follow: Stage = async (row, parts, signal) => {
   const stale = isStale(group, row, now);
   // The state of before is not told as what became of this change.
   const view = stale && !isMoving(group) ? {} : { containerGroup: viewOf(group) };
-  const patch: Patch = { ...view, seenEvents, observedAt: now };
+  const patch: Patch = { ...view, liveRevision: revisionOf(group), seenEvents, observedAt: now };
   const seen = stale ? { kind: 'moving' as const } : observe(recent, row.spec);
   const held = seen.kind === 'running' ? heldBack(recent, row, now) : null;
   const observation = held ? { kind: 'moving' as const } : seen;

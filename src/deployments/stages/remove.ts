@@ -2,7 +2,7 @@ import type { ContainerGroupState } from '../../azure/container-groups.ts';
 import type { DeploymentRow } from '../../store/deployments.ts';
 import { operationAccepted } from '../arm-operation.ts';
 import { failure } from '../failure.ts';
-import { isOurs } from '../group-marks.ts';
+import { isGoing, isOurs } from '../group-marks.ts';
 import { keepLogs } from '../kept-logs.ts';
 import { type Move, settle, stay } from '../move.ts';
 import { placeOf, type Stage, type StageParts } from './stage.ts';
@@ -49,8 +49,6 @@ export async function takeAway(
     taken === 'absent' ? [] : [{ at: now, source: 'Arm', type: operationAccepted, message }],
   );
 }
-
-const isGoing = ({ provisioningState = '' }: ContainerGroupState) => /^deleting$/i.test(provisioningState);
 
 const lookAgainInMs = 2_000;
 

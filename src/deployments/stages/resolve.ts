@@ -17,7 +17,7 @@ import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 export const resolve: Stage = async (row, parts, signal) => {
   const now = parts.clock.now();
   const again = decideAgain(row, parts);
-  if (!again.allowed) return refuse(row, again.failure, now);
+  if (!again.allowed) return refuse(row, again.failure, now, await leftBehind(row, parts, signal));
 
   using held = new DisposableStack();
   const credentialParts = { vault: parts.vault, policy: again.policy, now, signal, held };
@@ -40,6 +40,12 @@ export const resolve: Stage = async (row, parts, signal) => {
   // Awaited here: what is held ends with this function.
   return await prove(row, resolved, before, parts, signal);
 };
+
+/** What Azure has of the deployment although this revision never came there; of a first one nobody need be asked. */
+async function leftBehind(row: DeploymentRow, { containerGroups }: StageParts, signal: AbortSignal) {
+  if (row.revision === 1) return {};
+  return { liveRevision: liveIn(await containerGroups.get(placeOf(row), signal), row) };
+}
 
 /** So that a name that is taken is told at once. In a crowd only `submit` looks, right before it puts. */
 async function findGroup(row: DeploymentRow, { looks, containerGroups }: StageParts, signal: AbortSignal) {

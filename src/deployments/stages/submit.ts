@@ -9,7 +9,7 @@ import { acceptedBy, operationAccepted, untold } from '../arm-operation.ts';
 import { containerGroupBody } from '../container-group.ts';
 import { type CredentialParts, type ResolvedCredential, resolveCredential } from '../credentials.ts';
 import { explain } from '../explain.ts';
-import { isOurs, liveIn, revisionOf } from '../group-marks.ts';
+import { isOurs, liveIn } from '../group-marks.ts';
 import { isIsolated } from '../identity-acls.ts';
 import { keepLogs } from '../kept-logs.ts';
 import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
@@ -30,11 +30,11 @@ import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 export const submit: Stage = async (row, parts, signal) => {
   const now = parts.clock.now();
   const again = decideAgain(row, parts);
-  if (!again.allowed) return refuse(row, again.failure, now);
+  if (!again.allowed && !mayBeThere(row)) return refuse(row, again.failure, now);
   const present = await parts.containerGroups.get(placeOf(row), signal);
-  if (present && !isOurs(present, row)) return refuse(row, groupExists(row), now);
-  if (present && revisionOf(present) === row.revision)
-    return await submittedBefore(row, again.plan, parts, signal);
+  if (!again.allowed) return giveUp(row, again.failure, present, now);
+  if (present && !isOurs(present, row)) return refuse(row, groupExists(row), now, { liveRevision: null });
+  if (liveIn(present, row) === row.revision) return await submittedBefore(row, again.plan, parts, signal);
 
   using held = new DisposableStack();
   const resolved = await resolveSecrets(row, again.plan, {
@@ -50,6 +50,16 @@ export const submit: Stage = async (row, parts, signal) => {
   // Awaited here: what is held ends with this function.
   return await put(row, resolved, parts, signal);
 };
+
+/** It was sent before, and what came of that is not known. */
+const mayBeThere = ({ retries, intent }: DeploymentRow) => retries > 0 || intent.late !== undefined;
+
+/** What Azure has taken all the same is cleared away first. */
+function giveUp(row: DeploymentRow, found: Failure, present: ContainerGroupState | null, now: Date): Move {
+  const liveRevision = liveIn(present, row);
+  if (liveRevision !== row.revision) return refuse(row, found, now, { liveRevision });
+  return stay('Submitting', 0, { failure: found, liveRevision });
+}
 
 /** Everything that the new group needs is there: the old one goes. */
 async function makeRoom(

@@ -1,5 +1,5 @@
 import type { ContainerGroupState } from '../../azure/container-groups.ts';
-import { hasMoved, isOurs, marksOf } from '../group-marks.ts';
+import { hasMoved, liveIn, marksOf, revisionOf } from '../group-marks.ts';
 import { settle, stay } from '../move.ts';
 import { viewOf } from '../observe.ts';
 import { follow, gone } from './follow.ts';
@@ -22,9 +22,9 @@ async function run(
   if (intent.sent) return follow(row, parts, signal);
   const now = parts.clock.now();
   const group = await parts.containerGroups.get(placeOf(row), signal);
-  if (!group || !isOurs(group, row)) return gone(row, now);
+  if (!group || liveIn(group, row) === null) return gone(row, now);
   if (verb === 'start' && !intent.before && isRunning(group))
-    return settle('Running', { containerGroup: viewOf(group), observedAt: now }, [
+    return settle('Running', { ...seen(group), observedAt: now }, [
       { at: now, source: 'Slipway', type: 'Running', phase: 'Running', message: 'It ran already' },
     ]);
   const { before } = intent;
@@ -36,6 +36,12 @@ async function run(
   ]);
 }
 
+/** Also which revision it is: whoever put it may not have lived to say so. */
+const seen = (group: ContainerGroupState) => ({
+  containerGroup: viewOf(group),
+  liveRevision: revisionOf(group),
+});
+
 const isRunning = ({ state }: ContainerGroupState) => /^running$/i.test(state ?? '');
 /** Azure does not stop what has ended by itself (documented). */
 const rests = ({ state }: ContainerGroupState) => /^(?:stopped|succeeded|failed)$/i.test(state ?? '');
@@ -44,13 +50,13 @@ const rests = ({ state }: ContainerGroupState) => /^(?:stopped|succeeded|failed)
 export const stop: Stage = async (row, { containerGroups, clock }, signal) => {
   const now = clock.now();
   const group = await containerGroups.get(placeOf(row), signal);
-  if (!group || !isOurs(group, row)) return gone(row, now);
+  if (!group || liveIn(group, row) === null) return gone(row, now);
   if (!rests(group)) {
     await containerGroups.stop(placeOf(row), signal);
     return stay('Stopping', 300);
   }
   const message = 'The containers are stopped: nothing is billed';
-  return settle('Stopped', { containerGroup: viewOf(group), health: 'Unknown', observedAt: now }, [
+  return settle('Stopped', { ...seen(group), health: 'Unknown', observedAt: now }, [
     { at: now, source: 'Slipway', type: 'Stopped', phase: 'Stopped', message },
   ]);
 };
