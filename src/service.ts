@@ -254,7 +254,7 @@ function heartOf({ config, azure, store, rotations, savedLogs, watch, policy, cl
 }
 
 async function startMetrics(
-  { config, telemetry, clock, database, live, azure }: Built,
+  { config, telemetry, clock, database, live, azure, circuits }: Built,
   signingKeys: Authenticator['keyAges'],
   parts: AsyncDisposableStack,
 ): Promise<string | null> {
@@ -265,6 +265,7 @@ async function startMetrics(
     policy: live.state,
     azureTokens: () => azure.credential.tokens(),
     signingKeys,
+    openCircuits: circuits.open,
   };
   const listener = await telemetry.listen({ host: config.host, port: config.metricsPort }, sources);
   parts.defer(() => listener.close());

@@ -34,7 +34,10 @@ const digestMs = 3_600_000;
 const mostTokens = 200;
 const mostDigests = 2_000;
 
-export function createRegistryMemory(clock: Clock): RegistryMemory {
+export function createRegistryMemory(
+  clock: Clock,
+  onLookup: (of: 'registryTokens' | 'registryDigests', hit: boolean) => void = () => {},
+): RegistryMemory {
   const fingerprint = createFingerprint();
   const tokens = createShelf<Authorization>(clock, mostTokens, ({ value }) => value[Symbol.dispose]());
   const digests = createShelf<Found>(clock, mostDigests);
@@ -48,6 +51,7 @@ export function createRegistryMemory(clock: Clock): RegistryMemory {
   return {
     authorizationFor(host, request, kept) {
       const known = tokens.get(login(host, request));
+      onLookup('registryTokens', known !== null);
       return known && { scheme: known.scheme, value: kept.use(new Secret(known.value.reveal())) };
     },
     keepAuthorization(host, request, { authorization: { scheme, value }, lifeMs }) {
@@ -56,7 +60,11 @@ export function createRegistryMemory(clock: Clock): RegistryMemory {
       if (life > 0) tokens.put(login(host, request), { scheme, value: new Secret(value.reveal()) }, life);
     },
     forgetAuthorization: (host, request) => tokens.drop(login(host, request)),
-    found: (host, request, sum) => digests.get(content(host, request, sum)),
+    found(host, request, sum) {
+      const known = digests.get(content(host, request, sum));
+      onLookup('registryDigests', known !== null);
+      return known;
+    },
     keepFound: (host, request, found) => digests.put(content(host, request, found.digest), found, digestMs),
     share(host, request, ask) {
       const { tag, digest: sum } = request.reference;

@@ -82,14 +82,14 @@ export function openAzure(config: Config, ground: Ground, late: Late, parts: Asy
 
 /** What callers name is reached through a door of its own: no private address but by policy. */
 function openRegistries(config: Config, ground: Ground, late: Late, parts: AsyncDisposableStack) {
-  const { clock, telemetry, circuits } = ground;
+  const { clock, telemetry, metrics, circuits } = ground;
   const directory = directoryOf(config.policy);
   const outside = createDispatcher({
     ...trusting(config),
     gateOf: host => (late.live ? gateFor(late.live.current().policy, host, directory) : {}),
   });
   parts.defer(() => outside.destroy());
-  const memory = createRegistryMemory(clock);
+  const memory = createRegistryMemory(clock, metrics.lookedUp);
   parts.defer(() => memory.close());
   return createRegistryClient({
     dispatcher: circuits.guard(

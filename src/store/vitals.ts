@@ -11,14 +11,16 @@ export interface StoreVitals {
   oldestDueSeconds: number;
   /** Deployments that hold a name, by status and health. */
   deployments: { status: string; health: string; count: number }[];
+  /** In Azure's limits of creations and deletions, by what they wait for or have used. */
+  places: { call: string; state: string; count: number }[];
   bytes: number;
 }
 
-/** Three looks, each by an index or a sum that is kept. */
+/** Looks by an index, over what is small, or at a sum that is kept. */
 export async function readVitals({ db }: Database): Promise<StoreVitals> {
-  const [queue, deployments, bytes] = [await readQueue(db), await readDeployments(db), await readSize(db)];
-  const { due, waiting, active, oldest } = queue;
-  return { queue: { due, waiting, active }, oldestDueSeconds: oldest, deployments, bytes };
+  const { due, waiting, active, oldest } = await readQueue(db);
+  const [deployments, places, bytes] = [await readDeployments(db), await readPlaces(db), await readSize(db)];
+  return { queue: { due, waiting, active }, oldestDueSeconds: oldest, deployments, places, bytes };
 }
 
 /**
@@ -43,6 +45,18 @@ function readDeployments(db: Kysely<Tables>) {
       .select(['status', 'health', sql<number>`count(*)::int`.as('count')])
       .where('holdsName', '=', true)
       .groupBy(['status', 'health'])
+      .execute(),
+  );
+}
+
+/** Those of an hour at most: what is older is forgotten. */
+function readPlaces(db: Kysely<Tables>) {
+  const call = sql<string>`split_part(key, '/', 1)`;
+  return asWorker(db, trx =>
+    trx
+      .selectFrom('places')
+      .select([call.as('call'), 'state', sql<number>`count(*)::int`.as('count')])
+      .groupBy([call, 'state'])
       .execute(),
   );
 }

@@ -34,6 +34,8 @@ export interface Figure {
   kind?: 'gauge' | 'counter';
 }
 
+export type Cache = 'callerTokens' | 'azureTokens' | 'secrets' | 'registryTokens' | 'registryDigests';
+
 /** What this process counts. Names, ids and teams are in no label: the page asks for no token. */
 export interface Metrics {
   answered(request: Answered): void;
@@ -41,7 +43,7 @@ export interface Metrics {
   moved(move: Moved): void;
   /** One run of a stage: what it did is one of a few words. */
   ran(stage: string, outcome: 'moved' | 'stays' | 'waits' | 'failed' | 'lost', seconds: number): void;
-  lookedUp(cache: 'callerTokens' | 'azureTokens' | 'secrets', hit: boolean): void;
+  lookedUp(cache: Cache, hit: boolean): void;
   /** A figure that is read when it is asked for; where it cannot be read it is left out. */
   read(figure: Figure, look: () => Sample[] | Promise<Sample[]>): void;
   /** Those of Node: memory, event loop, garbage. */

@@ -7,6 +7,7 @@ export interface VitalSources {
     queue: Record<'due' | 'waiting' | 'active', number>;
     oldestDueSeconds: number;
     deployments: { status: string; health: string; count: number }[];
+    places: { call: string; state: string; count: number }[];
     bytes: number;
   }>;
   policy(): {
@@ -19,6 +20,8 @@ export interface VitalSources {
   azureTokens(): { scope: string; obtainedAt: Date; expiresAt: Date }[];
   /** When the keys of each issuer were read; null: never. */
   signingKeys(): { issuer: string; loadedAt: Date | null }[];
+  /** Whom nobody asks for the moment, since they do not answer. */
+  openCircuits(): readonly string[];
   traces(): { exported: number; dropped: number } | null;
 }
 
@@ -45,6 +48,19 @@ export function readVitals(metrics: Metrics, sources: VitalSources): void {
         labels: { status, health },
         value: count,
       })),
+  );
+  metrics.read(
+    {
+      name: 'aci_places',
+      help: "Places in Azure's limits of creations and deletions: waited for, given out, and used up for now",
+      labels: ['call', 'state'],
+    },
+    async () =>
+      (await store()).places.map(({ call, state, count }) => ({ labels: { call, state }, value: count })),
+  );
+  metrics.read(
+    { name: 'circuits_open', help: 'Hosts of Azure and registries that are not asked for now: they are out' },
+    () => one(sources.openCircuits().length),
   );
   metrics.read({ name: 'store_bytes', help: 'Size of the database' }, async () => one((await store()).bytes));
 

@@ -74,6 +74,10 @@ t.test('they say what was asked, what became of it, and how the parts are', asyn
   for (const cache of ['callerTokens', 'azureTokens'])
     for (const result of ['hit', 'miss'])
       t.ok(Number(value('slipway_cache_lookups_total', { cache, result })) >= 1, `${cache} ${result}`);
+  for (const cache of ['secrets', 'registryTokens', 'registryDigests'])
+    t.ok(Number(value('slipway_cache_lookups_total', { cache, result: 'miss' })) >= 1, cache);
+  t.ok(Number(value('slipway_aci_places', { call: 'creates', state: 'used' })) >= 1);
+  t.equal(value('slipway_circuits_open'), 0);
   t.equal(value('slipway_policy_info', { digest: ready.policyDigest }), 1);
   t.equal(value('slipway_policy_loads_total', { outcome: 'taken' }), 1);
   t.equal(value('slipway_policy_loads_total', { outcome: 'refused' }), 0);
