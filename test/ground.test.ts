@@ -199,6 +199,7 @@ t.test('settings have defaults that work, and a wrong one is told in a sentence'
     databaseUrl: null,
     databaseSignIn: 'password',
     publicUrl: null,
+    retention: { events: 90, records: 365, audit: 730 },
     ca: null,
     azure: {},
   });
@@ -219,6 +220,8 @@ t.test('settings have defaults that work, and a wrong one is told in a sentence'
     [{ ...good, PORT: '70000' }, /PORT/],
     [{ ...good, LOG_LEVEL: 'loud' }, /LOG_LEVEL must be one of/],
     [{ ...good, SLIPWAY_ROLE: 'boss' }, /SLIPWAY_ROLE/],
+    [{ ...good, SLIPWAY_RECORD_DAYS: '2' }, /SLIPWAY_RECORD_DAYS must be a whole number from 3 to 36500/],
+    [{ ...good, SLIPWAY_AUDIT_DAYS: 'forever' }, /SLIPWAY_AUDIT_DAYS/],
     [{ ...good, SLIPWAY_DATABASE_SIGN_IN: 'entra' }, /needs a DATABASE_URL/],
     [
       { ...good, SLIPWAY_DATABASE_SIGN_IN: 'entra', DATABASE_URL: 'postgres://role:hunter2@host/db' },

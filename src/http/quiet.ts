@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 
 const quietMs = 50;
 // Who asks again and again may have kept another connection for his next request.
-const quietAmongCallersMs = 500;
+const quietAmongCallersMs = 1_000;
 const longestMs = 2_000;
 
 /**
