@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
@@ -106,7 +106,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 
   async function lookUp(token: string, loaded: LoadedPolicy): Promise<Verified> {
     follow(loaded);
-    const key = hash(token);
+    const key = digestOf(token);
     const known = cache.get(key);
     const now = clock.now().getTime();
     const isKept = known?.digest === loaded.digest && now < known.until;
@@ -151,12 +151,12 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   }
 }
 
-const hash = (text: string) => createHash('sha256').update(text).digest('base64');
+const digestOf = (text: string) => hash('sha256', text, 'base64');
 
 /** Entra ID's `uti` is what others call `jti`. */
 function onceOf({ iss, jti, uti }: JWTPayload): string | null {
   const id = [jti, uti].find(value => typeof value === 'string' && value !== '');
-  return id === undefined ? null : hash(JSON.stringify([iss, id]));
+  return id === undefined ? null : digestOf(JSON.stringify([iss, id]));
 }
 
 const reasonOf = (error: unknown) =>

@@ -108,8 +108,8 @@ export function answerDeployment(
   reply.header('etag', etag);
   if (request.url.includes(':')) reply.header('content-location', `/deployments/${deployment.id}`);
   if (!deployment.settled) reply.header('retry-after', retryAfterSeconds);
-  if (readPreference(request.headers.prefer).applied)
-    reply.header('preference-applied', readPreference(request.headers.prefer).applied ?? '');
+  const { applied } = readPreference(request.headers.prefer);
+  if (applied) reply.header('preference-applied', applied);
   return matches(request.headers['if-none-match'], etag) ? reply.code(304).send(null) : deployment;
 }
 

@@ -12,8 +12,11 @@ export interface Preference {
   applied: string | null;
 }
 
+const noPreference: Preference = { waitMs: null, respondAsync: false, applied: null };
+
 /** Reads `Prefer` (RFC 7240). What is malformed or unknown is ignored, as the RFC has it; the first of a kind counts. */
 export function readPreference(header: string | string[] | undefined): Preference {
+  if (header === undefined) return noPreference;
   const tokens = [header ?? []]
     .flat()
     .join(',')
