@@ -35,7 +35,7 @@ export function createDeployments(parts: DeploymentParts) {
     /** Judges a request (no I/O) and accepts it in one transaction. */
     async create(caller: Caller, request: DeploymentRequest, asking: Submitting): Promise<Change> {
       const asked = fillDefaults(request);
-      checkSpec(asked);
+      checkSpec(asked, clock.now());
       return acceptSpec(caller, asked, request, asking, {
         ...(asked.onFailure === 'rollback' ? { intent: { onFailure: 'rollback' } } : {}),
       });

@@ -59,7 +59,7 @@ const nothing: DeploymentPlan = {
 /** All that a deployment does but submitting, with nothing from a cache. What stands in the way is told, not thrown. */
 export function createPlanning(parts: PlanningParts) {
   return async (caller: Caller, request: DeploymentRequest, signal: AbortSignal): Promise<DeploymentPlan> => {
-    const judged = judge(caller, request, parts.policy());
+    const judged = judge(caller, request, parts.policy(), parts.clock.now());
     if ('troubles' in judged) return { ...nothing, troubles: judged.troubles };
     try {
       return await look(judged, parts, signal);
@@ -87,10 +87,11 @@ function judge(
   caller: Caller,
   request: DeploymentRequest,
   loaded: LoadedPolicy,
+  now: Date,
 ): Judged | { troubles: Trouble[] } {
   try {
     const asked = fillDefaults(request);
-    checkSpec(asked);
+    checkSpec(asked, now);
     const images = readImages(asked);
     const decision = decide(loaded, caller, askOf(asked, images));
     if (!decision.allowed) throw denied(decision, images);

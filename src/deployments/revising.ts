@@ -77,7 +77,7 @@ export function createRevising(parts: ChangeParts) {
     rollback(caller: Caller, ref: string, to: number | undefined, asking: Asking): Promise<Change> {
       return change(caller, ref, { to: to ?? null }, asking, async deployment => {
         const { spec, images } = await revisionToGoBackTo(deployment, to);
-        return { kind: 'Rollback', spec, pins: digestsOf(images) };
+        return { kind: 'Rollback', spec: endingAs(deployment, spec), pins: digestsOf(images) };
       });
     },
 
@@ -178,7 +178,7 @@ export function createRevising(parts: ChangeParts) {
   /** The same judgement as for the first revision. */
   function judge(caller: Caller, raw: Spec) {
     const filled = fillDefaults(raw);
-    checkSpec(filled);
+    checkSpec(filled, parts.clock.now());
     const images = readImages(filled);
     const ask = askOf(filled, images);
     const decision = decide(policy(), caller, ask);
@@ -205,6 +205,11 @@ export function createRevising(parts: ChangeParts) {
       { about: { team, target: deployment.name } },
     );
   }
+}
+
+/** When it ends is not gone back on: that of then may be over. */
+function endingAs({ spec: { expiresAt } }: Deployment, { expiresAt: _, ...spec }: Spec): Spec {
+  return { ...spec, ...(expiresAt === undefined ? {} : { expiresAt }) };
 }
 
 function requiresReplacement(places: string[]) {

@@ -6,7 +6,7 @@ import type { Container } from '../schemas/container.ts';
 import type { DeploymentRequest } from '../schemas/request.ts';
 import { plainSecretsIn } from './plain-secrets.ts';
 import { containerErrors } from './spec-rules/containers.ts';
-import { groupErrors } from './spec-rules/group.ts';
+import { endErrors, groupErrors } from './spec-rules/group.ts';
 import { secretsOf } from './spec-rules/secrets.ts';
 import { volumeErrors } from './spec-rules/volumes.ts';
 
@@ -53,9 +53,14 @@ const fillPort = <T extends { protocol?: 'TCP' | 'UDP' }>(port: T) => ({
   protocol: port.protocol ?? 'TCP',
 });
 
-/** Judges what the schema cannot: rules between members, each with its place. Throws 400. */
-export function checkSpec(spec: Spec): void {
-  const errors: ErrorDetail[] = [...containerErrors(spec), ...volumeErrors(spec), ...groupErrors(spec)];
+/** Judges what the schema cannot: rules between members, and of what is asked for `now`; each with its place. Throws 400. */
+export function checkSpec(spec: Spec, now?: Date): void {
+  const errors: ErrorDetail[] = [
+    ...containerErrors(spec),
+    ...volumeErrors(spec),
+    ...groupErrors(spec),
+    ...(now ? endErrors(spec, now) : []),
+  ];
   if (errors.length === 0) return;
   const summary = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('; ');
   throw createError('InvalidRequest', summary, { errors });

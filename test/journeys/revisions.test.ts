@@ -165,10 +165,19 @@ t.test('what no container notices restarts none: an end put off, labels, how a c
     { number: 1, outcome: 'Succeeded' },
   ]);
 
+  const back = await ask('POST', `${path}/rollback`, { headers: any });
+  t.match(back.json, { revision: 3, spec: { expiresAt } }, 'when it ends is not gone back on');
+  const past = { expiresAt: '2020-01-01T00:00:00Z' };
+  for (const refused of [
+    await ask('PATCH', path, { body: past, headers: any }),
+    await ask('POST', '/deployments', { body: requestFor('over', past) }),
+  ])
+    t.match(refused, { status: 400, json: { errors: [{ pointer: '/expiresAt', detail: /in the past/ }] } });
+
   t.equal(await world.asAdministrator('DELETE', `${groupPath}put-off?api-version=2023-05-01`), 200);
   const anew = await ask('PATCH', path, { body: { expiresAt: null }, headers: any });
-  t.match(anew.json, { status: 'Running', revision: 3, liveRevision: 3 }, 'what is gone is made again');
-  t.equal((await callsOf('PUT', 'put-off')).length, 2);
+  t.match(anew.json, { status: 'Running', revision: 4, liveRevision: 4 }, 'what is gone is made again');
+  t.equal((await callsOf('PUT', 'put-off')).length, 3);
 });
 
 t.test('a failed image leaves what was live, and rollback goes back on the digests of then', async t => {

@@ -97,6 +97,12 @@ function* steadyErrors({ steadySeconds = 0, timeoutSeconds, restartPolicy }: Dep
     yield { pointer, detail: 'must be less than timeoutSeconds' };
 }
 
+/** What is over before it begins would be deleted as soon as it runs. */
+export function* endErrors({ expiresAt }: DeploymentRequest, now: Date): Generator<ErrorDetail> {
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime())
+    yield { pointer: '/expiresAt', detail: `lies in the past: it is ${now.toISOString()}` };
+}
+
 function* windowsErrors(spec: DeploymentRequest): Generator<ErrorDetail> {
   const detail = 'is not supported by ACI on Windows';
   if (spec.containers.length > 1)
