@@ -1,9 +1,9 @@
 import { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import type { TokenCredential } from '@azure/core-auth';
-import type { HttpClient } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import type { GroupPlace } from './container-groups.ts';
 import { forgetRefused } from './credential.ts';
-import { toAzureError } from './failure.ts';
+import { errorOfAnswer, toAzureError } from './failure.ts';
 
 /** A group as a list shows it: Azure leaves out there how its containers are (recorded traffic). */
 export interface ListedGroup {
@@ -35,6 +35,7 @@ export function createGroupLists(options: {
       try {
         const pages = client.containerGroups.listByResourceGroup(resourceGroup, {
           requestOptions: { timeout: timeoutMs },
+          onResponse: refusePage,
           ...(signal ? { abortSignal: signal } : {}),
         });
         for await (const { name = '', tags = {}, provisioningState } of pages)
@@ -47,4 +48,10 @@ export function createGroupLists(options: {
       }
     },
   };
+}
+
+/** To the SDK whatever is no list is an empty one (measured): all groups would seem to be gone. */
+function refusePage(answer: PipelineResponse & { parsedBody?: { value?: unknown } | null }): void {
+  if (answer.status < 400 && !Array.isArray(answer.parsedBody?.value))
+    throw errorOfAnswer('arm', 'list container groups', answer, null);
 }

@@ -9,6 +9,7 @@ import t from 'tap';
 import { type ContainerGroupBody, createContainerGroups } from '../../src/azure/container-groups.ts';
 import { createAzureCredential, SteadyCredential } from '../../src/azure/credential.ts';
 import { AzureError, toAzureError } from '../../src/azure/failure.ts';
+import { createGroupLists } from '../../src/azure/group-lists.ts';
 import { createRoles } from '../../src/azure/roles.ts';
 import { createTransport } from '../../src/azure/transport.ts';
 import { createVault } from '../../src/azure/vault.ts';
@@ -49,6 +50,7 @@ async function startHosts(t: Test, credential: TokenCredential = fixedCredential
   const transport = createTransport({ dispatcher, vaults: () => [vaultUrl] });
   const clientsFor = (credential: TokenCredential) => ({
     groups: createContainerGroups({ credential, transport }),
+    lists: createGroupLists({ credential, transport }),
     vault: createVault({ credential, transport }),
     roles: createRoles({ credential, transport }),
   });
@@ -108,6 +110,38 @@ t.test('an answer that cannot be read is none, and nothing of it is told', async
   t.notMatch(lost.message, 'canary');
   answer(() => ({ status: 404, body: { error: { code: 'ResourceNotFound', message: 'none' } } }));
   t.equal(await groups.get(place), null);
+});
+
+t.test('a list is whole, over all its pages, or it is none', async t => {
+  const { lists, asked, answer } = await startHosts(t);
+  const listed = (name: string, more: object = {}) => ({
+    ...{ name, properties: { ...liveGroup.properties, provisioningState: 'Creating' }, ...more },
+  });
+  const next = `https://${armHost}${group}/providers/Microsoft.ContainerInstance/containerGroups?api-version=1&$skiptoken=2`;
+  answer(({ query }) => ({
+    body: query.has('$skiptoken')
+      ? { value: [listed('two', { tags: { a: 'b' } })] }
+      : { value: [listed('one')], nextLink: next },
+  }));
+  t.same(await lists.list(place), [
+    { name: 'one', tags: {}, provisioningState: 'Creating' },
+    { name: 'two', tags: { a: 'b' }, provisioningState: 'Creating' },
+  ]);
+  answer(() => ({ body: { value: [listed('one')], nextLink: 'https://foreign.example/more' } }));
+  t.match(await failureOf(lists.list(place)), { code: 'CallRefused' });
+  t.equal(asked.length, 1, 'a token is not sent to wherever a link points');
+  const page = { 'content-type': 'text/html' };
+  for (const body of ['<h1>of a proxy</h1>', '{}', '{"value":null}'])
+    for (const headers of [page, { 'content-type': 'application/json' }]) {
+      answer(() => ({ headers, body }));
+      t.match(
+        await failureOf(lists.list(place)),
+        { status: null, retryable: true },
+        `${body} is no empty list`,
+      );
+    }
+  answer(() => ({ status: 404, body: { error: { code: 'ResourceGroupNotFound', message: 'none' } } }));
+  t.same(await lists.list(place), []);
 });
 
 t.test('what a refusal says is told also where the SDK loses it, and without tokens', async t => {
