@@ -16,9 +16,13 @@ export function createChecks(world: World, clients: Clients): () => void {
   const seen = new Map<string, Seen>();
   const ended = new Map<string, string>();
   const puts = new Map<string, number>();
+  const creates: number[] = [];
   return () => {
     const { records, faults } = world;
-    for (const effect of world.effects.splice(0)) faults.push(...checkEffect(world, effect, puts));
+    for (const effect of world.effects.splice(0)) {
+      if (effect.effect === 'made') creates.push(world.time.now());
+      faults.push(...checkEffect(world, effect, puts), ...checkPace(world, creates));
+    }
     for (const id of records.written) {
       const row = records.deployments.get(id);
       if (!row) continue;
@@ -124,6 +128,16 @@ function checkEffect(world: World, { effect, group }: Effect, puts: Map<string, 
   puts.set(key, count);
   return count > 2 + world.disturbances
     ? [`revision ${revisionOf(group)} of ${row.name} was put ${count} times`]
+    : [];
+}
+
+// Of the five minutes that are counted; what was sent at their end may arrive a minute later.
+const certainMs = 4 * 60_000;
+
+function checkPace({ time, mostCreates }: World, creates: readonly number[]): string[] {
+  const recent = creates.filter(at => at > time.now() - certainMs).length;
+  return recent > mostCreates
+    ? [`${recent} groups were made in four minutes, where ${mostCreates} may be`]
     : [];
 }
 

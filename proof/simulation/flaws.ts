@@ -11,6 +11,7 @@ export const flaws = {
   lostRevisionTag: 'ARM is sent a group without the tag of its revision',
   blindGet: 'a group that is there is at times not found',
   politeDelete: 'a deletion that ARM refused counts as done',
+  unpaced: 'places in the limits of Azure are given to all who ask',
   unscrubbed: 'what a registry says is told as it came',
 } as const;
 

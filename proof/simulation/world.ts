@@ -41,6 +41,8 @@ export interface World {
   groups: Groups;
   supplies: Supplies;
   records: Records;
+  /** How often a group may come to be in five minutes. */
+  mostCreates: number;
   replicas: Replica[];
   trace: Trace;
   /** What ARM did since this was emptied. */
@@ -66,7 +68,7 @@ export function createWorld(seed: number, flaws: Flaws, onLine?: (line: string) 
   const groups = createGroups(time, random, (effect, group) => effects.push({ effect, group }));
   const supplies = createSupplies(calls, time, random, flaws);
   const records = createRecords(createQueue(time, random, flaws), flaws);
-  const paces = createPaces(4 + random.below(12));
+  const paces = createPaces(2 + random.below(8), flaws);
   let policy: LoadedPolicy = granting;
   let born = 0;
   const faults: string[] = [];
@@ -84,7 +86,7 @@ export function createWorld(seed: number, flaws: Flaws, onLine?: (line: string) 
   }
 
   const world: World = {
-    ...{ random, time, calls, groups, supplies, records, effects, faults },
+    ...{ random, time, calls, groups, supplies, records, effects, faults, mostCreates: paces.most },
     replicas: [start(), start()],
     trace: createTrace(onLine),
     touched: new Set(),

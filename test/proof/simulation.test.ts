@@ -19,7 +19,7 @@ function modelStore() {
     { make: async ({ act }) => act(), inFlight: () => [], expire() {} },
     actor,
     createRecords(queue, none),
-    createPaces(9),
+    createPaces(9, none),
   );
   async function nextClaim(deployment: string): Promise<HeldClaim> {
     for (;;) {

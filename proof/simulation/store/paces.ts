@@ -1,4 +1,5 @@
 import type { Place, PlaceAsk } from '../../../src/store/pacing.ts';
+import type { Flaws } from '../flaws.ts';
 
 interface Held {
   deployment: string;
@@ -8,6 +9,8 @@ interface Held {
 
 /** Places in Azure's limits: so many calls in five minutes, first come first served. */
 export interface Paces {
+  /** How many those are. */
+  most: number;
   reserve(ask: PlaceAsk): Place;
   take(ask: PlaceAsk): Place;
   giveBack(ask: PlaceAsk): void;
@@ -17,7 +20,7 @@ export interface Paces {
 
 const windowMs = 5 * 60_000 + 2_000;
 
-export function createPaces(most: number): Paces {
+export function createPaces(most: number, flaws: Flaws): Paces {
   const places = new Map<string, Held[]>();
   const blocked = new Map<string, number>();
   const of = (key: string) => places.get(key) ?? [];
@@ -31,7 +34,8 @@ export function createPaces(most: number): Paces {
       .map(({ at }) => at)
       .sort((a, b) => a - b);
     const leaves = (counting.at(-most) ?? Number.NEGATIVE_INFINITY) + windowMs;
-    const at = Math.max(now.getTime(), leaves, blocked.get(key) ?? 0);
+    const room = flaws.has('unpaced') ? now.getTime() : leaves;
+    const at = Math.max(now.getTime(), room, blocked.get(key) ?? 0);
     const held = { deployment, at, used: false };
     const lasting = of(key).filter(each => !each.used || each.at > now.getTime() - windowMs);
     places.set(key, [...lasting, held]);
@@ -42,6 +46,7 @@ export function createPaces(most: number): Paces {
     at <= now.getTime() ? { go: true } : { go: false, at: new Date(at), full: 'window' };
 
   return {
+    most,
     reserve: ask => placeOf(hold(ask), ask.now),
     take(ask) {
       const held = hold(ask);
