@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/core-auth';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { type ContainerGroupState, type OperationState, stateOf } from './container-group-state.ts';
 import { forgetRefused } from './credential.ts';
-import { AzureError, toAzureError } from './failure.ts';
+import { AzureError, errorOfAnswer, toAzureError } from './failure.ts';
 import {
   type NewerMembers,
   newestVersion,
@@ -167,7 +167,10 @@ async function putOnce(
     const options = { ...timed(writeTimeoutMs, signal), onResponse };
     return containerGroups.beginCreateOrUpdate(resourceGroup, name, body, options);
   });
-  const provisioningState = parse(bodyAsText)?.properties?.provisioningState;
+  const { properties } = parse(bodyAsText) ?? {};
+  // What stands in front may answer for Resource Manager, which never saw the group then.
+  if (!properties) throw errorOfAnswer('arm', 'put container group', { status, headers }, null);
+  const { provisioningState } = properties;
   return {
     created: status === 201,
     operationUrl: headers.get('azure-asyncoperation') ?? headers.get('location') ?? null,
