@@ -36,7 +36,7 @@ export interface KillPoint {
 export const slowestMs = 17_000;
 export const later = { prefer: 'respond-async', 'if-match': '*' };
 
-const arm =
+export const arm =
   (method: string, path = '', effect: object = { delayMs: slowestMs }) =>
   (name: string) => ({
     host: 'management.azure.com',
@@ -45,9 +45,9 @@ const arm =
     times: 1,
     ...effect,
   });
-const drip = { dripBytesPerSecond: 20 };
+export const drip = { dripBytesPerSecond: 20 };
 // Vaults and registries are waited for less long, and asked again.
-const onAndOn = { times: 1_000, delayMs: slowestMs };
+export const onAndOn = { times: 1_000, delayMs: slowestMs };
 
 const create =
   (more: Partial<DeploymentRequest> = {}) =>
@@ -135,17 +135,17 @@ const bigger = {
     },
   ],
 };
-const replace: KillPoint['act'] = (fleet, { id }) =>
+export const replace: KillPoint['act'] = (fleet, { id }) =>
   fleet.ask('PATCH', `/deployments/${id}?allowReplace=true`, { body: bigger, headers: later });
 const changeImage =
   (image: string): KillPoint['act'] =>
   (fleet, { id }) =>
     fleet.ask('POST', `/deployments/${id}/images`, { body: { app: image }, headers: later });
-const verb =
+export const verb =
   (name: string): KillPoint['act'] =>
   (fleet, { id }) =>
     fleet.ask('POST', `/deployments/${id}/${name}`, { headers: later });
-const replaced = { status: 'Running', revision: 2, made: 2 };
+export const replaced = { status: 'Running', revision: 2, made: 2 };
 
 export const changePoints: KillPoint[] = [
   {
@@ -260,7 +260,7 @@ export const endPoints: KillPoint[] = [
     before: {},
     hold: arm('DELETE'),
     async act(fleet, { id }) {
-      const expiresAt = new Date(Date.now() + 3_000).toISOString();
+      const expiresAt = new Date(Date.now() + 5_000).toISOString();
       return await fleet.ask('PATCH', `/deployments/${id}`, { body: { expiresAt }, headers: later });
     },
     end: gone,

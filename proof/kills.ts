@@ -11,11 +11,12 @@ import {
   type Point,
   slowestMs,
 } from './kill-points.ts';
+import { stepPoints } from './kill-steps.ts';
 import { type Accepted, allSettled, compareRecords, faultsOf, groupsOf } from './records.ts';
 import { createFigure, type Figure, type Row, tell } from './row.ts';
 import { within } from './scope.ts';
 
-const rounds = [createPoints, changePoints, endPoints];
+const rounds = [createPoints, changePoints, endPoints, stepPoints];
 
 /**
  * kill -9 at named moments of every workflow. Each moment is held open by one slow call of Azure's, and is known by that
