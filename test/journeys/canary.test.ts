@@ -4,6 +4,7 @@ import t from 'tap';
 import { findCanaries, readCanaries } from '../../src/commands/canaries.ts';
 import { createLog } from '../../src/log.ts';
 import { readRows } from '../../src/store/rows.ts';
+import { startCollector } from '../support/collector.ts';
 import { testDatabaseUrl } from '../support/database.ts';
 import { startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess, temporaryDirectory } from '../support/service.ts';
@@ -14,7 +15,9 @@ const root = join(import.meta.dirname, '../..');
 async function searchEverywhere(t: Tap, cwd: string, only = /./): Promise<string[]> {
   const world = await startDemoWorld(t, { search: false });
   const verbose = { LOG_LEVEL: 'trace', AZURE_LOG_LEVEL: 'verbose', NODE_DEBUG: 'http,tls,net,undici' };
-  const env = { ...world.env, ...(await testDatabaseUrl(t)), ...verbose };
+  const collector = await startCollector(t);
+  const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+  const env = { ...world.env, ...(await testDatabaseUrl(t)), ...verbose, ...traced };
   const service = await startProcess(t, ['src/main.ts'], env, cwd);
   const answers: string[] = [];
   const ask = createCaller(service.url, await world.token(), answers);
@@ -74,6 +77,7 @@ async function searchEverywhere(t: Tap, cwd: string, only = /./): Promise<string
   const { json } = await ask('GET', '/deployments');
   for (const { id } of json.value) await ask('GET', `/deployments/${id}/events`);
   await service.stop();
+  t.ok(collector.received.length > 0, 'traces were sent');
 
   const options = env.DATABASE_URL ? { url: env.DATABASE_URL } : { directory: world.data };
   const rows = await readRows({ ...options, log: createLog({ level: 'silent' }) });
@@ -84,6 +88,7 @@ async function searchEverywhere(t: Tap, cwd: string, only = /./): Promise<string
     [
       ...answers.map(content => ({ place: 'answer', content })),
       { place: 'log', content: service.said() },
+      ...collector.received.map(({ body }) => ({ place: 'trace', content: body })),
       ...rows,
       ...files.map(path => ({ place: 'file', content: readFileSync(path) })),
     ],
@@ -137,6 +142,14 @@ const leaks: { sink: string; changes: (readonly [file: string, from: string, to:
   {
     sink: 'table events',
     changes: [keep, ['src/store/events.ts', 'storableText(message)', `${leak} ?? message`]],
+  },
+  {
+    sink: 'trace',
+    changes: [
+      keep,
+      ['src/telemetry/otlp.ts', 'scrub(JSON.stringify(', '(JSON.stringify('],
+      ['src/telemetry/calls.ts', "'url.path': (", `'url.path': ${leak} ?? (`],
+    ],
   },
   {
     sink: 'file',
