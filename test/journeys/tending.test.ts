@@ -2,6 +2,7 @@ import t from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
 import { eventually, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess } from '../support/service.ts';
+import { storedValue } from '../support/stored-secrets.ts';
 
 const world = await startDemoWorld(t);
 const env = { ...world.env, ...(await testDatabaseUrl(t)), SLIPWAY_COMPARE_SECONDS: '1' };
@@ -105,14 +106,30 @@ t.test('a group is deleted when its time is over', async t => {
 
 t.test('a secret that nears its end, or has a newer version, shows on the deployment', async t => {
   const tags = { 'slipway-registry': 'ghcr.io', 'slipway-username': 'myghuser' };
+  const store = (...secrets: object[]) =>
+    world.control('POST', 'world', { secrets: secrets.map(each => ({ vault: 'demo-vault', ...each })) });
   const ghcr = requestFor('conditional', {
-    containers: [{ name: 'app', image: 'ghcr.io/myorg/log-forwarder:2.0.1' }],
+    containers: [
+      {
+        name: 'app',
+        image: 'ghcr.io/myorg/log-forwarder:2.0.1',
+        environmentVariables: [{ name: 'DB_PASSWORD', secretName: 'orders-db' }],
+      },
+    ],
     imageRegistryCredentials: [{ server: 'ghcr.io', secretName: 'ghcr-pull' }],
   });
+  const value = storedValue(world, 'ghcr-pull');
   const { id } = (await ask('POST', '/deployments', { body: ghcr, headers: wait })).json;
-  const value = 'ghp-of-another-version';
-  await world.control('POST', 'world', {
-    secrets: [{ vault: 'demo-vault', name: 'ghcr-pull', value, tags }],
-  });
+  await store({ name: 'ghcr-pull', value: 'ghp-of-another-version', tags });
   t.match(await told(id, 'CredentialRotated'), { conditions: [{ message: /ghcr-pull/ }] });
+
+  const inDays = (days: number) => Math.floor(Date.now() / 1000) + days * 86_400;
+  await store(
+    { name: 'ghcr-pull', value, tags, expires: inDays(10) },
+    { name: 'orders-db', value: 'of-another-day', expires: inDays(20) },
+  );
+  t.match((await ask('POST', `/deployments/${id}/redeploy`, { headers: wait })).json, { status: 'Running' });
+  const { conditions } = await told(id, 'CredentialExpiring');
+  t.match(conditions, [{ type: 'CredentialExpiring', message: /'ghcr-pull'.*; .*'orders-db'/ }]);
+  t.match(conditions, { length: 1 }, 'what was rotated is deployed');
 });
