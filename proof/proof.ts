@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { proveDatabase } from './database.ts';
 import { proveDisk } from './disk.ts';
 import { proveFaults } from './faults.ts';
 import { proveKills } from './kills.ts';
@@ -31,6 +32,7 @@ const parts: Record<string, Prove> = {
   power: provePower,
   directory: proveOneDirectory,
   disk: proveDisk,
+  database: proveDatabase,
   vault: proveVaultReads,
   soak: proveSoak,
 };

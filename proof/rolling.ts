@@ -109,7 +109,7 @@ function codeOf(error: unknown): string {
 }
 
 /** Below those that the kernel gives to connections as they go out: one of them could have it when it is wanted again. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const server = createServer().listen(port, '127.0.0.1');
