@@ -52,6 +52,7 @@ const groupWindows = [
 ];
 const buckets = { writes: { size: 200, perSecond: 10 }, deletes: { size: 200, perSecond: 10 } };
 const pauseWithoutWordMs = 10_000;
+const longestPauseMs = 15 * 60_000;
 const longestSpreadMs = 5_000;
 // Below that many left, what others or we think there is has drifted apart.
 const worthTelling = 20;
@@ -104,7 +105,9 @@ export function createPacing({ store, clock }: PacingParts): Pacing {
 
   function readsBlocked({ subscription }: { subscription: string }): Date | null {
     const until = blocked.get(keyOf('reads', { subscription }));
-    return until && until > clock.now() ? until : null;
+    const leftMs = (until?.getTime() ?? 0) - clock.now().getTime();
+    // A clock that was set back makes no pause longer.
+    return until && leftMs > 0 && leftMs <= longestPauseMs ? until : null;
   }
 
   async function inTurn<T>(row: Paceable, call: Call, to: GroupPlace, send: () => Promise<T>): Promise<T> {
