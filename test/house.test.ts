@@ -26,6 +26,7 @@ const ground = [
   'failures',
   'hosts',
   'log',
+  'retry-budget',
   'secret',
   'telemetry',
 ];
