@@ -297,6 +297,30 @@ t.test('role assignments, through @azure/arm-authorization', async t => {
     });
   });
 
+  t.test("may be a container group's own", async t => {
+    const url = `${arm}${group}/providers/Microsoft.ContainerInstance/containerGroups/own?api-version=2023-05-01`;
+    const made = await emulator.ask(url, {
+      method: 'PUT',
+      token: (await tokens(emulator)).admin,
+      body: {
+        location: 'eastus',
+        identity: { type: 'SystemAssigned' },
+        properties: {
+          osType: 'Linux',
+          containers: [
+            {
+              name: 'app',
+              properties: { image: 'nginx:1.27', resources: { requests: { cpu: 1, memoryInGB: 1 } } },
+            },
+          ],
+        },
+      },
+    });
+    t.equal(made.status, 201);
+    const { principalId } = made.json.identity;
+    t.match(await assign(registryId, roles.reader, principalId), { principalId });
+  });
+
   t.test('definitions are found by name and by id', async t => {
     const found = [];
     for await (const each of client.roleDefinitions.list(registryId, { filter: "roleName eq 'AcrPull'" }))

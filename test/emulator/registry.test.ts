@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { ContainerRegistryContentClient } from '@azure/container-registry';
+import { ContainerRegistryClient, ContainerRegistryContentClient } from '@azure/container-registry';
 import type { TokenCredential } from '@azure/core-auth';
 import { createHttpHeaders, type HttpClient } from '@azure/core-rest-pipeline';
 import t from 'tap';
@@ -507,6 +507,48 @@ t.test("Azure's own client pushes and pulls", async t => {
     { httpClient: createBinaryClient(emulator.dispatcher), retryOptions: { maxRetries: 0 } },
   );
   await t.rejects(stranger.getManifest('v1.0'), /./, 'who has no role gets nothing');
+});
+
+t.test("Azure's own client lists what a registry has", async t => {
+  const emulator = await startTestEmulator(t);
+  const client = new ContainerRegistryClient(
+    `https://${acr}`,
+    {
+      getToken: async scope => ({
+        token: await emulator.token('administrator', String(scope)),
+        expiresOnTimestamp: Date.now() + 3_600_000,
+      }),
+    },
+    { httpClient: createBinaryClient(emulator.dispatcher), retryOptions: { maxRetries: 0 } },
+  );
+  putImage(emulator.world, acr, 'my-app', 'v0.9', { platform: 'linux/arm64' });
+  const listed = await Array.fromAsync(client.listRepositoryNames().byPage({ maxPageSize: 1 }));
+  t.equal(listed[0]?.length, 1);
+  t.ok(listed.flat().includes('my-app') && listed.flat().includes('web-app'), 'page by page');
+
+  const repository = client.getRepository('my-app');
+  t.match(await repository.getProperties(), { name: 'my-app', tagCount: 2, canDelete: true });
+  const manifests = await Array.fromAsync(repository.listManifestProperties());
+  t.equal((await repository.getProperties()).manifestCount, manifests.length);
+  const image = manifests.find(({ architecture }) => architecture === 'arm64');
+  t.match(image, { operatingSystem: 'linux', tags: [] });
+  t.ok((image?.sizeInBytes ?? 0) > 0);
+
+  const artifact = repository.getArtifact('v0.9');
+  const tag = await artifact.getTagProperties('v0.9');
+  t.match(await artifact.getManifestProperties(), { digest: tag.digest, tags: ['v0.9'] }, 'by its tag');
+  const tags = await Array.fromAsync(artifact.listTagProperties());
+  t.same(
+    tags.map(({ name }) => name),
+    ['v0.9', 'v1.0'],
+  );
+  const ofDigest = await emulator.ask(`https://${acr}/acr/v1/my-app/_tags?digest=${tag.digest}`, {
+    headers: { authorization: basic(userOf(emulator, acr, 'myregistry')) },
+  });
+  t.match(ofDigest.json, { imageName: 'my-app', tags: [{ name: 'v0.9' }] });
+  t.equal(ofDigest.json.tags.length, 1);
+  await t.rejects(client.getRepository('nothing').getProperties(), /not known to registry/);
+  await t.rejects(repository.getArtifact('v9').getTagProperties('v9'), /is not found/);
 });
 
 t.test('the finer points of pushing', async t => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { ownPrincipalOf } from '../container-groups/group-identity.ts';
 import type { Parts } from '../parts.ts';
 import type { RoleAssignment, World } from '../world.ts';
 import type { ArmAccess } from './access.ts';
@@ -77,9 +78,8 @@ function readAssignment(
   const role = findRole(world, String(roleDefinitionId));
   if (!role) throw arms.error(404, 'RoleDefinitionDoesNotExist', noRole(String(roleDefinitionId)));
   const principal = String(principalId).toLowerCase();
-  const known = Object.values(world.principals).some(each => each.principalId === principal);
   // Azure waives the check for a principal that is new, where the caller says what it is.
-  if (!known && principalType !== 'ServicePrincipal')
+  if (!exists(world, principal) && principalType !== 'ServicePrincipal')
     throw arms.error(400, 'PrincipalNotFound', principalNotFound(world, principal));
   return {
     id: assignmentId(scope, name),
@@ -91,6 +91,11 @@ function readAssignment(
     createdOn: new Date(clock.now()).toISOString(),
   };
 }
+
+/** Who signs in, or is a container group's own identity. */
+const exists = ({ principals, containerGroups }: World, principal: string) =>
+  Object.values(principals).some(({ principalId }) => principalId === principal) ||
+  Object.values(containerGroups).some(group => ownPrincipalOf(group) === principal);
 
 const roleOf = ({ roleDefinitionId }: RoleAssignment) => roleDefinitionId.split('/').at(-1);
 

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { ContainerGroup, World } from '../world.ts';
 import { isSince } from './api-versions.ts';
 import { fqdnOf } from './dns-name.ts';
 import { propertiesOf } from './draft.ts';
+import { describeIdentity } from './group-identity.ts';
 import type { ContainerView, View } from './life.ts';
 import { containerGroup } from './members.ts';
 import { isFromPool } from './presumed-profile.ts';
@@ -108,29 +108,4 @@ function describeAddress(
     ip: isUp ? (isPrivate ? ip.replace(/^\d+/, '10') : ip) : undefined,
     fqdn: fqdnOf(group, tenantId),
   };
-}
-
-function describeIdentity({ id, identity }: ContainerGroup, world: World): object {
-  const attached = Object.keys(identity?.userAssignedIdentities ?? {}).map(each => {
-    const known = world.identities[each.toLowerCase()] ?? presumedIdentity(each);
-    return [each, { principalId: known.principalId, clientId: known.clientId }];
-  });
-  return {
-    userAssignedIdentities: attached.length > 0 ? Object.fromEntries(attached) : undefined,
-    principalId: /system/i.test(identity?.type ?? '') ? idFrom(id) : undefined,
-    tenantId: world.tenantId,
-    type: identity?.type,
-  };
-}
-
-/** In tier `simulated` every identity that is named exists. */
-const presumedIdentity = (id: string) => ({
-  principalId: idFrom(`${id} principal`),
-  clientId: idFrom(`${id} client`),
-});
-
-/** A system-assigned identity is the group's own; it has no roles here. */
-function idFrom(text: string): string {
-  const digest = createHash('sha256').update(text.toLowerCase()).digest('hex');
-  return digest.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
 }

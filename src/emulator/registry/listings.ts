@@ -6,7 +6,7 @@ import { findRepository, queryOf, type Visit } from './visit.ts';
 export function listTags(visit: Visit, repository: string): FastifyReply {
   const place = findRepository(visit, repository);
   if (!place) throw nameUnknown(repository);
-  const tags = page(visit, `/v2/${repository}/tags/list`, Object.keys(place.tags));
+  const tags = page(visit, Object.keys(place.tags));
   return visit.reply.send({ name: repository, tags });
 }
 
@@ -14,10 +14,11 @@ export function listTags(visit: Visit, repository: string): FastifyReply {
 export function listRepositories(visit: Visit): FastifyReply {
   const all = Object.keys(visit.registry.repositories);
   const names = visit.mayRead('*') ? all : all.filter(visit.mayRead);
-  return visit.reply.send({ repositories: page(visit, '/v2/_catalog', names) });
+  return visit.reply.send({ repositories: page(visit, names) });
 }
 
-function page(visit: Visit, path: string, all: string[]): string[] {
+/** As far as the query asks for it, in the order of names; the `link` header leads to the rest. */
+export function page(visit: Visit, all: string[]): string[] {
   const query = queryOf(visit);
   const last = query.get('last') ?? '';
   const rest = all.sort().filter(name => name > last);
@@ -26,6 +27,7 @@ function page(visit: Visit, path: string, all: string[]): string[] {
     throw new RegistryError(400, 'PAGINATION_NUMBER_INVALID', 'invalid number of results requested');
   const shown = rest.slice(0, size);
   const end = shown.at(-1);
+  const path = visit.request.originalUrl.split('?')[0];
   if (end !== undefined && shown.length < rest.length)
     visit.reply.header('link', `<${path}?n=${size}&last=${encodeURIComponent(end)}>; rel="next"`);
   return shown;

@@ -4,7 +4,7 @@ import { nameCaller } from '../door/callers.ts';
 import { createServiceApp } from '../door/service-app.ts';
 import type { Parts, Service } from '../parts.ts';
 import { lookUp, type Registry, type World } from '../world.ts';
-import { answerAcrApi } from './acr-api.ts';
+import { answerAcrApi, repositoryIn } from './acr-api.ts';
 import { RegistryError } from './errors.ts';
 import { expiredText, manners, tokenHostOf } from './manners.ts';
 import { answerRepository } from './repositories.ts';
@@ -86,7 +86,7 @@ function registerApi(
     const registry = registryOf(request);
     const path = decodeURIComponent(request.originalUrl.split('?')[0] ?? '').replace(/^\/acr\/v1\//, '');
     const visitor = visitorOf(request, parts, registry);
-    authorize(request, registry, visitor, /^(.+)\/_/.exec(path)?.[1] ?? null);
+    authorize(request, registry, visitor, repositoryIn(path));
     const mayRead = (name: string) => mayOpen(registry, visitor, name);
     return answerAcrApi({ request, reply, registry, path, mayRead, changed: parts.changed });
   });
