@@ -4,12 +4,17 @@ import { type Scope, within } from '../proof/scope.ts';
 import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
 import { startService } from '../src/service.ts';
-import { createDrivenTime, type DrivenTime } from '../test/support/driven-time.ts';
-import { createCaller, requestFor } from '../test/support/service.ts';
-import { furnish } from './place.ts';
+import type { DemoWorld } from '../test/support/demo-world.ts';
+import { createDrivenTime } from '../test/support/driven-time.ts';
+import { createCaller, startProcess } from '../test/support/service.ts';
+import { cpuMsOf } from './cpu.ts';
+import { deployOne } from './deploy.ts';
+import { furnish, noLimits } from './place.ts';
 import { median, type Row, rounded } from './row.ts';
 
 const minuteMs = 60_000;
+/** A list of a thousand is work, too. */
+const lookEveryMs = 3_000;
 
 /** How a burst ended: in the time that passed, driven and real together. */
 interface Burst {
@@ -24,17 +29,19 @@ interface Burst {
 }
 
 /**
- * More at once than Azure lets through, at two replicas: against the least time that its limits allow. The replicas share
- * this process, since one clock drives them; they need a PostgreSQL. Whoever works this off also takes real time, which counts.
+ * More at once than Azure lets through, at two replicas: against the least time that its limits allow. Resource Manager's
+ * bucket is worked off in real time, by processes of their own. Where an hour must pass, one clock drives both replicas, which
+ * share this process then; what they take of real time counts as well.
  */
 export async function measureBurst(size = 400): Promise<Row[]> {
   // In the proportion of Azure's own: 100 in five minutes, 300 in an hour.
   const creates = { per5Minutes: size / 4, perHour: (size * 3) / 4 };
-  const byCreations = await burst(size, { containerGroups: { creates } });
+  const byCreations = await burst(size, { containerGroups: { creates } }, startDriven);
   const many = size * 2.5;
   const endless = { per5Minutes: 1e9, perHour: 1e9 };
   const writes = { size: many / 5, perSecond: many / 100 };
-  const byBucket = await burst(many, { containerGroups: { creates: endless }, resourceManager: { writes } });
+  const limits = { containerGroups: { creates: endless }, resourceManager: { writes } };
+  const byBucket = await burst(many, limits, startReal);
   return [
     ...rowsOf(
       `${size} at once, ACI's creations (${creates.per5Minutes} in 5 min, ${creates.perHour} in 1 h)`,
@@ -45,46 +52,63 @@ export async function measureBurst(size = 400): Promise<Row[]> {
   ];
 }
 
-async function burst(count: number, limits: object): Promise<Burst> {
+/** Two replicas, and the time by which they live. */
+interface Fleet {
+  urls: string[];
+  now(): number;
+  /** Lets that much time pass, or some of it. */
+  pass(ms: number): Promise<void>;
+  /** What the replicas have used since they started. */
+  cpuMs(): number;
+}
+
+type StartFleet = (scope: Scope, world: DemoWorld, env: Record<string, string | undefined>) => Promise<Fleet>;
+
+const startReal: StartFleet = async (scope, _world, env) => {
+  const replicas = [
+    await startProcess(scope, ['src/main.ts'], env),
+    await startProcess(scope, ['src/main.ts'], env),
+  ];
+  return {
+    urls: replicas.map(({ url }) => url),
+    now: Date.now,
+    pass: ms => sleep(Math.min(ms, lookEveryMs)),
+    cpuMs: () => replicas.reduce((sum, { child }) => sum + cpuMsOf(child.pid), 0),
+  };
+};
+
+const startDriven: StartFleet = async (scope, world, env) => {
+  const time = createDrivenTime(world, env.DATABASE_URL ?? '');
+  const start = async () => {
+    const config = readConfig({ ...env, PORT: '0' });
+    const service = await startService(config, { clock: time.clock, log: createLog({ level: 'silent' }) });
+    scope.teardown(() => service.close());
+    return service.url ?? '';
+  };
+  const urls = [await start(), await start()];
+  return {
+    urls,
+    now: () => time.clock.now().getTime(),
+    pass: time.pass,
+    cpuMs: () => cpuMsOf(process.pid),
+  };
+};
+
+async function burst(count: number, limits: object, startFleet: StartFleet): Promise<Burst> {
   return within(async scope => {
     const { world, env } = await furnish(scope);
-    await world.control('PATCH', 'limits', {
-      ...limits,
-      quotas: { ContainerGroups: 1e6, StandardCores: 1e6 },
-    });
-    const time = createDrivenTime(world, env.DATABASE_URL ?? '');
-    const urls = [await start(scope, env, time), await start(scope, env, time)];
-    const begun = time.clock.now().getTime();
-    const cpu = process.cpuUsage();
-    const token = await world.token();
-    const ids = new Set<string>();
-    const names = Array.from({ length: count }, (_, n) => `burst-${n}`).values();
-    await Promise.all(
-      urls
-        .flatMap(url => [url, url, url, url])
-        .map(async url => {
-          const ask = createCaller(url, token, []);
-          for (const name of names) {
-            const { status, json, text } = await ask('POST', '/deployments', {
-              body: requestFor(name, { timeoutSeconds: 60 }),
-              headers: { prefer: 'respond-async' },
-            });
-            if (status !== 202) throw new Error(`${status} ${text}`);
-            ids.add(json.id);
-          }
-        }),
-    );
+    await world.control('PATCH', 'limits', { ...limits, quotas: noLimits.quotas });
+    const fleet = await startFleet(scope, world, env);
+    const begun = fleet.now();
+    const cpuMs = fleet.cpuMs();
+    const ids = await deployAll(fleet, count, await world.token());
     const told = new Map<string, number>();
-    const all = await workOff(time, told, async () => {
-      const answer = await createCaller(
-        urls[0] ?? '',
-        await world.token(),
-        [],
-      )('GET', '/deployments?maxpagesize=1000');
+    const all = await workOff(fleet, told, async () => {
+      const ask = createCaller(fleet.urls[0] ?? '', await world.token(), []);
+      const answer = await ask('GET', '/deployments?maxpagesize=1000');
       if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
       return answer.json.value as Seen[];
     });
-    const { user, system } = process.cpuUsage(cpu);
     const puts = (await world.journal()).filter(
       ({ method, path }) => method === 'PUT' && path.includes('/containerGroups/'),
     );
@@ -99,9 +123,21 @@ async function burst(count: number, limits: object): Promise<Burst> {
       failed: all.filter(({ status }) => status !== 'Running').length,
       throttled: puts.filter(({ status }) => status === 429).length,
       untilErrorMs: errors.length > 0 ? Math.round(median(errors)) : 0,
-      cpuMs: (user + system) / 1_000,
+      cpuMs: fleet.cpuMs() - cpuMs,
     };
   });
+}
+
+/** By four callers of each replica. */
+async function deployAll({ urls }: Fleet, count: number, token: string): Promise<Set<string>> {
+  const ids = new Set<string>();
+  const names = Array.from({ length: count }, (_, n) => `burst-${n}`).values();
+  const call = async (url: string) => {
+    const ask = createCaller(url, token, []);
+    for (const name of names) ids.add(await deployOne(ask, name, { timeoutSeconds: 60 }));
+  };
+  await Promise.all(urls.flatMap(url => [call(url), call(url), call(url), call(url)]));
+  return ids;
 }
 
 interface Seen {
@@ -115,20 +151,9 @@ interface Seen {
 const putAt = ({ timeline }: Seen) =>
   Date.parse(timeline.find(({ phase }) => phase === 'Provisioning')?.startedAt ?? '');
 
-async function start(
-  scope: Scope,
-  env: Record<string, string | undefined>,
-  { clock }: DrivenTime,
-): Promise<string> {
-  const config = readConfig({ ...env, PORT: '0' });
-  const service = await startService(config, { clock, log: createLog({ level: 'silent' }) });
-  scope.teardown(() => service.close());
-  return service.url ?? '';
-}
-
 /** Lets time pass whenever everything waits for it: to the first moment that anybody was told. */
 async function workOff(
-  time: DrivenTime,
+  fleet: Fleet,
   told: Map<string, number>,
   read: () => Promise<Seen[]>,
 ): Promise<Seen[]> {
@@ -136,15 +161,15 @@ async function workOff(
     const all = await read();
     const open = all.filter(({ settled }) => !settled);
     if (open.length === 0) return all;
-    const now = time.clock.now().getTime();
+    const now = fleet.now();
     const untils = open.map(({ id, waitingFor }) => {
       const until = Date.parse(waitingFor?.until ?? '');
       if (until > now) told.set(id, until);
       return until;
     });
     const next = Math.min(...untils);
-    if (untils.every(until => until > now) && next - now > 1_000) await time.pass(next - now + 500);
-    else await sleep(1_000);
+    if (untils.every(until => until > now) && next - now > 1_000) await fleet.pass(next - now + 500);
+    else await sleep(lookEveryMs);
   }
 }
 
@@ -159,7 +184,7 @@ function rowsOf(what: string, found: Burst, leastMs: number): Row[] {
     goal,
     met: holds,
   });
-  const cpu = `this process used ${Math.round(found.cpuMs / 1_000)} s of ${availableParallelism()} shared cores meanwhile`;
+  const cpu = `the replicas used ${Math.round(found.cpuMs / 1_000)} s of ${availableParallelism()} shared cores meanwhile`;
   return [
     {
       figure: `${what}: s, against the least that they allow`,

@@ -1,5 +1,6 @@
 import { within } from '../proof/scope.ts';
-import { createCaller, requestFor, startProcess } from '../test/support/service.ts';
+import { createCaller, startProcess } from '../test/support/service.ts';
+import { deployOne } from './deploy.ts';
 import { freshName, furnish, noLimits, storeName } from './place.ts';
 import { quantile, type Row, rounded } from './row.ts';
 
@@ -48,12 +49,7 @@ async function deploy(
       const asked = new Map<string, number>();
       for (const name of left) {
         const askedAt = Date.now();
-        const { status, json, text } = await ask('POST', '/deployments', {
-          body: requestFor(name, { team }),
-          headers: { prefer: 'respond-async' },
-        });
-        if (status !== 202) throw new Error(`${status} ${text}`);
-        asked.set(json.id, askedAt);
+        asked.set(await deployOne(ask, name, { team }), askedAt);
       }
       for (const [id, askedAt] of asked) puts.push({ team, askedAt, putAt: await putAtOf(ask, id) });
     }),
