@@ -109,7 +109,11 @@ const workloadValue = 'a-value-for-the-workload';
 async function runWith(
   stage: Stage,
   more: Partial<DeploymentRequest>,
-  { versions, present = false }: { versions: Record<string, object>; present?: boolean },
+  {
+    versions,
+    present = false,
+    found = [],
+  }: { versions: Record<string, object>; present?: boolean; found?: object[] },
 ) {
   const spec = fillDefaults({
     name: 'web',
@@ -121,12 +125,14 @@ async function runWith(
     revision: 1,
     images: [],
     credentials: [{ server: 'myregistry.azurecr.io', identity: '/the/pull/identity' }],
+    workloadSecrets: found,
   };
   const read: string[] = [];
   const bodies: unknown[] = [];
   const parts = {
     policy: () => policy,
     clock: systemClock,
+    looks: { isCrowded: async () => false, firstInMs: async () => 0 },
     containerGroups: {
       get: async () => (present ? { tags: { 'slipway-deployment': 'id' } } : null),
       isIsolated: async () => true,
@@ -206,6 +212,15 @@ t.test(
       }
   },
 );
+
+t.test('the version that was found at first is the one that is sent, or none', async t => {
+  const found = [{ vault: 'demo-vault', secretName: 'orders-db', secretVersion: 'first', pointers: [] }];
+  const same = await runWith(submit, twice, { versions: { 'orders-db': { version: 'first' } }, found });
+  t.equal(same.move.to, 'Provisioning', JSON.stringify(same.move.patch?.failure));
+  const gone = await runWith(submit, twice, { versions: { 'orders-db': { version: 'second' } }, found });
+  t.match(gone.move.patch?.failure, { code: 'SecretNotFound', detail: /has no version first any more/ });
+  t.same(gone.read, ['properties of orders-db'], 'no other is read');
+});
 
 t.test('a group whose answer was lost is not put again, and is asked whether it isolates', async t => {
   const { move, bodies, read } = await runWith(submit, twice, { versions: {}, present: true });
