@@ -54,7 +54,6 @@ export interface PutAnswer {
   operationUrl: string | null;
   /** By which Azure's support finds it. */
   requestId: string | null;
-  /** Null where the answer was cut off: it is accepted all the same. */
   provisioningState: string | null;
   /** Whether `identityAcls` were taken: a cloud that does not know that version yet is sent the group without them. */
   isolated: boolean;
