@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requestFor } from '../test/support/service.ts';
+import { type Answer, requestFor } from '../test/support/service.ts';
 import { type Fleet, startFleet, store } from './fleet.ts';
 import { noLimits } from './limits.ts';
 import { type Accepted, allSettled, compareRecords } from './records.ts';
@@ -59,7 +59,10 @@ async function killAgainAndAgain(
 async function load(fleet: Fleet, accepted: Accepted, creations: number): Promise<void> {
   const callers: Promise<void>[] = [];
   for (let n = 0; n < creations; n += 1) {
-    callers.push(createOne(fleet, accepted, `storm-${n}`));
+    const created = createOne(fleet, accepted, `storm-${n}`);
+    // Who gives up is heard at the end of the storm.
+    created.catch(() => {});
+    callers.push(created);
     for (let reads = 0; reads < 3; reads += 1)
       callers.push(
         fleet.ask('GET', '/deployments?maxpagesize=10').then(
@@ -90,9 +93,12 @@ async function createOne(fleet: Fleet, accepted: Accepted, name: string): Promis
       accepted.set(name, answer.json.id);
       return;
     }
-    if (answer && answer.status < 500 && answer.status !== 429)
-      throw new Error(`${name}: ${answer.status} ${answer.text}`);
+    if (answer && !isAskedAgain(answer)) throw new Error(`${name}: ${answer.status} ${answer.text}`);
     await sleep(200);
   }
   throw new Error(`${name} was never accepted`);
 }
+
+/** Also where the first request with the key is still being accepted, at a replica that may be gone. */
+const isAskedAgain = ({ status, json }: Answer) =>
+  status >= 500 || status === 429 || json?.code === 'IdempotentRequestInProgress';
