@@ -4,7 +4,7 @@ const longestHeader = 16_384;
 
 /** The one bearer token of an `Authorization` header, in the one spelling that it has. Throws 401. */
 export function readBearer(authorization: string | undefined): string {
-  if (!authorization) throw refused('Send a bearer token: Authorization: Bearer TOKEN.');
+  if (!authorization) throw refused('Send a bearer token: Authorization: Bearer TOKEN.', 'Bearer');
   const form = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/;
   const [, token] = authorization.length <= longestHeader ? (form.exec(authorization) ?? []) : [];
   if (!token) throw refused('The Authorization header must be one bearer token: Bearer TOKEN.');
@@ -54,8 +54,7 @@ function repeatsMember(json: string): boolean {
   return false;
 }
 
-export function refused(detail: string): RequestError {
-  return createError('Unauthenticated', detail, {
-    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
-  });
+/** Who sent no token is told of no fault in it (RFC 6750, 3.1). */
+export function refused(detail: string, challenge = 'Bearer error="invalid_token"'): RequestError {
+  return createError('Unauthenticated', detail, { headers: { 'www-authenticate': challenge } });
 }

@@ -397,6 +397,13 @@ t.test('every resource has the manners of all', async t => {
   });
   t.equal((await ask('GET', '/me', { headers: { 'api-version': 'x' } })).status, 400);
 
+  for (const [authorization, challenge] of [
+    ['', 'Bearer'],
+    ['Bearer x', 'Bearer error="invalid_token"'],
+  ] as const) {
+    const refused = await createCaller(service.url, null)('GET', '/me', { headers: { authorization } });
+    t.same([refused.status, refused.headers.get('www-authenticate')], [401, challenge]);
+  }
   const unreadable = await ask('GET', '/deployments/%zz');
   t.match(unreadable, { status: 400, json: { code: 'InvalidRequest' } });
   t.equal(unreadable.headers.get('cache-control'), 'no-store');

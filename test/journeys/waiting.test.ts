@@ -8,7 +8,7 @@ import { createHttpPoller, type LroResponse, type OperationState } from '@azure/
 import t from 'tap';
 import { parse } from 'yaml';
 import { testDatabaseUrl } from '../support/database.ts';
-import { startDemoWorld } from '../support/demo-world.ts';
+import { eventually, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess, temporaryDirectory } from '../support/service.ts';
 
 const world = await startDemoWorld(t);
@@ -136,24 +136,29 @@ t.test("Azure's own poller follows an operation to its end", async t => {
 });
 
 t.test('who hangs up ends his wait, and nothing else', async t => {
-  await world.control('POST', 'lives', {
-    group: 'hung-up',
-    steps: [{ afterMs: 0, provisioningState: 'Pending', state: 'Pending' }],
-  });
+  const steps = [{ afterMs: 0, provisioningState: 'Pending', state: 'Pending' }];
+  for (const group of ['hung-up', 'hung-post']) await world.control('POST', 'lives', { group, steps });
   const { json } = await ask('POST', '/deployments', {
     body: requestFor('hung-up'),
     headers: { prefer: 'respond-async' },
   });
   const authorization = `Bearer ${token}`;
-  const waits = [`/operations/${json.operation}/wait`, `/deployments/${json.id}`].map(path => {
+  const post = { method: 'POST', body: JSON.stringify(requestFor('hung-post')) };
+  const waits = [
+    ['/deployments', post] as const,
+    [`/operations/${json.operation}/wait`, {}] as const,
+    [`/deployments/${json.id}`, {}] as const,
+  ].map(([path, request]) => {
     const hangUp = new AbortController();
-    const answer = fetch(`${service.url}${path}`, {
-      headers: { authorization, prefer: 'wait=40' },
-      signal: hangUp.signal,
-    });
+    const headers = { authorization, prefer: 'wait=40', 'content-type': 'application/json' };
+    const answer = fetch(`${service.url}${path}`, { ...request, headers, signal: hangUp.signal });
     return { hangUp, answer };
   });
-  // Both are held: what was asked after them is answered before them.
+  // All are held: what was asked after them is answered before them.
+  await eventually(
+    'what was posted to be accepted',
+    async () => (await ask('GET', '/deployments/demo:hung-post')).status === 200,
+  );
   await ask('GET', `/operations/${json.operation}`);
   for (const { hangUp, answer } of waits) {
     hangUp.abort();
