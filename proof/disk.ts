@@ -1,9 +1,17 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { eventually, startDemoWorld } from '../test/support/demo-world.ts';
-import { type Answer, createCaller, requestFor, startCommand } from '../test/support/service.ts';
+import {
+  type Answer,
+  createCaller,
+  requestFor,
+  startCommand,
+  temporaryDirectory,
+} from '../test/support/service.ts';
+import { seedStore } from '../test/support/store-template.ts';
 import { later } from './kill-points.ts';
 import { noLimits } from './limits.ts';
 import { createFigure, type Figure, type Row } from './row.ts';
@@ -14,6 +22,7 @@ const points = [
   'reads go on, and the process is ready',
   'with room again it goes on by itself',
   'what was accepted is there, and runs',
+  'where the log itself meets the end the process ends, and the next has everything',
 ] as const;
 
 /** The disk of the embedded store is full for a while: nothing is changed, nothing is lost, nobody has to do more than make room. */
@@ -38,6 +47,7 @@ async function fillAndFree(scope: Scope, namespace: string[], figure: Figure): P
   const after = await eventually('a change', () => small.accept(['after']).catch(() => sleep(500, null)));
   figure.reached(points[2]);
   figure.reached(points[3], await small.notRunning([...accepted, ...after]));
+  figure.reached(points[4], await endOfLog(scope, namespace));
 }
 
 /** How a process gets mounts of its own here; null where it does not. */
@@ -117,4 +127,26 @@ async function unreadable({ ask }: Small): Promise<string[]> {
   return answers
     .filter(({ status }) => status !== 200)
     .map(({ path, status }) => `${path} answers ${status}`);
+}
+
+/** A process that hung would hold this one up. */
+async function endOfLog(scope: Scope, namespace: string[]): Promise<string[]> {
+  const directory = temporaryDirectory(scope);
+  await seedStore(directory);
+  const disk = join(directory, 'disk');
+  mkdirSync(disk);
+  const program = `timeout -s KILL 120 "$0" --import ./src/require-node.js proof/end-of-log.ts ${disk}`;
+  const line = `mount -t tmpfs -o size=110m none ${disk} && cp -a ${directory}/store ${disk} && {
+    ${program} write; echo "ended with $?"; rm ${disk}/filler; ${program} read; } 2>&1`;
+  const shell = [...namespace, 'sh', '-c', line, process.execPath];
+  const { stdout } = await promisify(execFile)('unshare', shell, { cwd: join(import.meta.dirname, '..') });
+  const written = [...stdout.matchAll(/^written (\d+)$/gm)].length;
+  const found = Number(/^found (\d+)$/m.exec(stdout)?.[1] ?? -1);
+  return [
+    ...(/^ended with 1$/m.test(stdout) && /make room, start Slipway again/.test(stdout)
+      ? []
+      : [stdout.slice(-500)]),
+    // The first was written while there was room; the last may be there although it was not answered.
+    ...(written > 0 && found >= written + 1 ? [] : [`${found} of ${written + 1} rows were found`]),
+  ];
 }
