@@ -132,6 +132,16 @@ t.test('the tutorial, typed into az against the emulator', settings, async t => 
     'v1.0',
   );
   t.match(await ok('az acr repository list --name myregistry -o tsv'), /web-app/);
+  t.equal(await ok('az acr repository show --name myregistry --repository my-app --query tagCount'), '1');
+  await ok('az acr repository delete --name myregistry --repository job --yes');
+  await ok(
+    `${create.replace('my-app', 'with-role')} ${image} ${registry} --registry-username ${username} --registry-password ${password} --assign-identity --scope /subscriptions/${subscription}/resourceGroups/${group} --role Reader --azure-file-volume-account-name files --azure-file-volume-account-key a2V5 --azure-file-volume-share-name share --azure-file-volume-mount-path /mnt/share --gitrepo-url https://github.com/a/b --gitrepo-mount-path /git --secrets code=42 --secrets-mount-path /secrets --secure-environment-variables PIN=42 --log-analytics-workspace w --log-analytics-workspace-key a2V5 --no-wait`,
+  );
+  t.equal(
+    await ok(`az container show -g ${group} -n with-role --query "length(volumes)"`),
+    '3',
+    'a group with a role of its own and every kind of volume',
+  );
   t.match(await ok('az keyvault show --name demo-vault --query properties.vaultUri -o tsv'), /demo-vault/);
   const secret = 'https://demo-vault.vault.azure.net/secrets/new-secret?api-version=7.4';
   await ok(

@@ -547,6 +547,10 @@ t.test("Azure's own client lists what a registry has", async t => {
   });
   t.match(ofDigest.json, { imageName: 'my-app', tags: [{ name: 'v0.9' }] });
   t.equal(ofDigest.json.tags.length, 1);
+  await artifact.deleteTag('v0.9');
+  t.equal((await repository.getProperties()).tagCount, 1);
+  await client.deleteRepository('web-app');
+  await t.rejects(client.getRepository('web-app').getProperties(), /not known to registry/);
   await t.rejects(client.getRepository('nothing').getProperties(), /not known to registry/);
   await t.rejects(repository.getArtifact('v9').getTagProperties('v9'), /is not found/);
 });

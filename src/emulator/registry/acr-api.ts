@@ -2,11 +2,12 @@ import type { FastifyReply } from 'fastify';
 import { lookUp, type Repository } from '../world.ts';
 import { manifestUnknown, nameUnknown, RegistryError } from './errors.ts';
 import { listRepositories, page } from './listings.ts';
+import { deleteManifest } from './manifests.ts';
 import { findRepository, queryOf, type Visit } from './visit.ts';
 
 /**
- * Azure Container Registry's own API below `/acr/v1/`: what there is, as far as it is kept (no times). Nobody changes
- * anything by it.
+ * Azure Container Registry's own API below `/acr/v1/`: tells what there is, as far as it is kept (no times), and takes
+ * repositories and tags away.
  */
 export function answerAcrApi(visit: Visit): FastifyReply {
   const { registry, path, reply } = visit;
@@ -17,11 +18,24 @@ export function answerAcrApi(visit: Visit): FastifyReply {
   const place = findRepository(visit, repository);
   if (!place) throw nameUnknown(repository);
   const [list, reference] = path.slice(repository.length + 1).split('/');
+  if (visit.request.method === 'DELETE') {
+    if (!list) return deleteRepository(visit, repository, place);
+    if (list === '_tags' && reference) return deleteManifest(visit, repository, reference);
+    throw unsupported();
+  }
   return reply.send({
     registry: registry.host,
     imageName: repository,
     ...read({ visit, place, list, reference }),
   });
+}
+
+function deleteRepository(visit: Visit, repository: string, { manifests, tags }: Repository): FastifyReply {
+  delete visit.registry.repositories[repository];
+  visit.changed();
+  return visit.reply
+    .code(202)
+    .send({ manifestsDeleted: Object.keys(manifests), tagsDeleted: Object.keys(tags) });
 }
 
 interface Question {

@@ -82,13 +82,17 @@ function registerApi(
       return answerRepository({ request, reply, registry, path, mayRead, changed: parts.changed });
     },
   });
-  app.get('/acr/v1/*', async (request, reply) => {
-    const registry = registryOf(request);
-    const path = decodeURIComponent(request.originalUrl.split('?')[0] ?? '').replace(/^\/acr\/v1\//, '');
-    const visitor = visitorOf(request, parts, registry);
-    authorize(request, registry, visitor, repositoryIn(path));
-    const mayRead = (name: string) => mayOpen(registry, visitor, name);
-    return answerAcrApi({ request, reply, registry, path, mayRead, changed: parts.changed });
+  app.route({
+    method: ['GET', 'DELETE'],
+    url: '/acr/v1/*',
+    async handler(request, reply) {
+      const registry = registryOf(request);
+      const path = decodeURIComponent(request.originalUrl.split('?')[0] ?? '').replace(/^\/acr\/v1\//, '');
+      const visitor = visitorOf(request, parts, registry);
+      authorize(request, registry, visitor, repositoryIn(path));
+      const mayRead = (name: string) => mayOpen(registry, visitor, name);
+      return answerAcrApi({ request, reply, registry, path, mayRead, changed: parts.changed });
+    },
   });
 }
 
