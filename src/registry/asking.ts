@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
+import { circuitOpenCode } from '../circuits.ts';
+import { retryBudgetCode } from '../retry-budget.ts';
 import type { PullRequest } from './client.ts';
 import type { Authorization } from './credential.ts';
 import { PullProblem, type RegistryProblem } from './problem.ts';
@@ -48,17 +50,28 @@ const longestPauseMs = 2_000;
  * ends in a moment, or a connection that it had closed meanwhile.
  */
 export async function askTwice(conversation: Conversation, question: Question): Promise<RegistryAnswer> {
-  const pause = (ms: number) => sleep(ms, undefined, { signal: conversation.request.signal });
-  try {
-    const answer = await ask(conversation, question);
-    const pauseMs = pauseAfter(answer);
-    if (pauseMs === null) return answer;
-    await pause(pauseMs);
-  } catch (error) {
-    const code = error instanceof PullProblem ? error.problem.networkCode : undefined;
-    if (code === undefined || !retryableCodes.has(code)) throw error;
+  const once = await ask(conversation, question).catch(error => {
+    if (!isOver(error)) throw error;
+    return error;
+  });
+  const pauseMs = once instanceof PullProblem ? 0 : pauseAfter(once);
+  if (pauseMs !== null) {
+    await sleep(pauseMs, undefined, { signal: conversation.request.signal });
+    const again = await ask(conversation, question).catch(unlessHeldBack);
+    if (again) return again;
   }
-  return ask(conversation, question);
+  if (once instanceof PullProblem) throw once;
+  return once;
+}
+
+const networkCodeOf = (error: unknown) =>
+  error instanceof PullProblem ? error.problem.networkCode : undefined;
+const isOver = (error: unknown): error is PullProblem => retryableCodes.has(networkCodeOf(error) ?? '');
+
+/** Null for a call that was not made: what came of the one before it stands. */
+function unlessHeldBack(error: unknown): null {
+  if (![circuitOpenCode, retryBudgetCode].includes(networkCodeOf(error) ?? '')) throw error;
+  return null;
 }
 
 function pauseAfter({ status, headers }: RegistryAnswer): number | null {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { circuitOpenCode } from '../../src/circuits.ts';
 import { type ExplainContext, explain, type Observation } from '../../src/deployments/explain.ts';
 import { failureKinds } from '../../src/failures.ts';
 import { apiHost, createRegistryClient, type RegistryProblem } from '../../src/registry/client.ts';
 import { parseReference } from '../../src/registry/reference.ts';
+import { retryBudgetCode } from '../../src/retry-budget.ts';
 import type { Failure } from '../../src/schemas/failure.ts';
 import { Secret } from '../../src/secret.ts';
 import { startHttpsHosts } from '../support/https-hosts.ts';
@@ -708,4 +710,16 @@ t.test('tokens that are not where the registry says are no missing image', async
     signedIn: true,
   };
   t.match(explain({ kind: 'registry', problem }, { image: 'r.example/a:1' }), { code: 'NotARegistry' });
+});
+
+t.test('a registry that is not asked now is out: so it answered of late', async t => {
+  for (const networkCode of [circuitOpenCode, retryBudgetCode]) {
+    const problem = { step: 'connect' as const, host: 'r.example', networkCode, signedIn: false };
+    t.match(explain({ kind: 'registry', problem }, { image: 'r.example/a:1' }), {
+      code: 'RegistryUnavailable',
+      retryable: true,
+      detail: /^r\.example has not answered as it should of late/,
+      evidence: [{ code: networkCode }],
+    });
+  }
 });

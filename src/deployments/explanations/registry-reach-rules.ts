@@ -71,6 +71,8 @@ export const reachRules: readonly Rule[] = [
   },
   // It does not speak HTTP, or says without end what should be short.
   { code: 'NotARegistry', when: network(/HPE_|ANSWER_TOO_LONG/) },
+  // It is not asked now: how it answered of late is why.
+  { code: 'RegistryUnavailable', when: network(/ECIRCUITOPEN|ERETRYBUDGET/) },
   {
     code: 'RegistryUnreachable',
     when: any(

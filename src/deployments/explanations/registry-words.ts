@@ -1,14 +1,21 @@
+import { circuitOpenCode } from '../../circuits.ts';
 import { addressRefusedCode } from '../../hosts.ts';
 import { parseReference } from '../../registry/reference.ts';
 import { hintFor } from '../../registry/reference-hints.ts';
+import { retryBudgetCode } from '../../retry-budget.ts';
 import type { Fix } from '../../schemas/failure.ts';
 import { command } from '../command.ts';
 import { fix } from '../failure.ts';
+import type { Observation } from '../observation.ts';
 import type { Words } from './advice.ts';
 import { grantPull, newSecret } from './credential-words.ts';
 import type { Names } from './names.ts';
 
 /** Registries: what they have, and whether they can be reached. */
+const isHeldBack = (observation: Observation) =>
+  observation.kind === 'registry' &&
+  [circuitOpenCode, retryBudgetCode].includes(observation.problem.networkCode ?? '');
+
 export const registryWords: Words = {
   InvalidImageReference: names => ({
     detail: `'${names.image}' is not a well-formed image reference.`,
@@ -91,8 +98,10 @@ export const registryWords: Words = {
       ),
     ],
   }),
-  RegistryUnavailable: names => ({
-    detail: `${names.registry} answers with an error of its own: ${names.said || 'no reason given'}`,
+  RegistryUnavailable: (names, { observation }) => ({
+    detail: isHeldBack(observation)
+      ? `${names.registry} has not answered as it should of late, and is asked again soon.`
+      : `${names.registry} answers with an error of its own: ${names.said || 'no reason given'}`,
     fixes: [
       fix(
         'registryOwner',
