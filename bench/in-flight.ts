@@ -37,8 +37,9 @@ const groups = `/subscriptions/${subscription}/resourceGroups/my-resource-group/
 export async function putInFlight(scope: Scope, world: DemoWorld, env: Env, crowd: Crowd): Promise<number> {
   await deployFirst(scope, world, env);
   const endsAt = Date.now() + asleepMs;
-  await copyRows(env, crowd);
   await copyGroups(await openArm(scope, world), world, endsAt, crowd);
+  // Last: from then on their looks come due.
+  await copyRows(env, crowd);
   return endsAt;
 }
 
