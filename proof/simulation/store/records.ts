@@ -121,13 +121,16 @@ type Made = Pick<
 >;
 
 /** Returns its number, the next one. */
-export function addRevision(records: Records, { spec, plan, size }: NewRevision, made: Made): number {
+export function addRevision(records: Records, { spec, plan, size, madeOf }: NewRevision, made: Made): number {
   const before = records.revisions.get(made.deploymentId) ?? [];
   const number = before.length + 1;
   const row: RevisionRow = {
     ...made,
     ...{ number, spec, plan, cpu: size.cpu, memoryInGb: size.memoryInGB },
-    ...{ images: [], credentials: [], workloadSecrets: [], outcome: null },
+    images: madeOf?.images ?? [],
+    credentials: madeOf?.credentials ?? [],
+    workloadSecrets: madeOf?.workloadSecrets ?? [],
+    outcome: null,
   };
   records.revisions.set(made.deploymentId, [...before, row]);
   return number;
@@ -179,9 +182,17 @@ export function begin(records: Records, id: string, { operation, kind, revision,
 }
 
 /** The row shows the revision that is made now. */
-export function columnsOfRevision({ number, spec, plan, policyDigest }: RevisionRow): Partial<DeploymentRow> {
+export function columnsOfRevision({
+  number,
+  spec,
+  plan,
+  policyDigest,
+  images,
+  credentials,
+  workloadSecrets,
+}: RevisionRow): Partial<DeploymentRow> {
   return {
-    ...{ revision: number, spec, plan, policyDigest, images: [], credentials: [], workloadSecrets: [] },
+    ...{ revision: number, spec, plan, policyDigest, images, credentials, workloadSecrets },
     ...(spec.location === undefined ? {} : { location: spec.location }),
     expiresAt: spec.expiresAt === undefined ? null : new Date(spec.expiresAt),
   };
