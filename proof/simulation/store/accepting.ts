@@ -76,9 +76,7 @@ function record(records: Records, row: DeploymentRow, change: ChangeAcceptance):
   const made = { ...madeBy(change), deploymentId: id, operationId: operation, kind };
   const revision = change.revision ? addRevision(records, change.revision, made) : row.revision;
   const turn = turnOf(row, change);
-  const { inDoubtUntil, ...certain } = wholeIntent(row, change);
-  const whole =
-    inDoubtUntil === undefined || records.flaws.has('certainCalls') ? certain : { ...certain, inDoubtUntil };
+  const whole = wholeIntent(row, change);
   const phase = beginnings[kind].status;
   addOperation(records, { id: operation, deploymentId: id, team, kind, revision, intent: whole }, phase, now);
   if (turn === 'now' && !row.settled) endOthers(records, id, operation, failure, now);

@@ -92,8 +92,8 @@ export function write(records: Records, id: string, change: Partial<DeploymentRo
 }
 
 /** Numbers the events on from the last that the row counts. */
-export function tell(records: Records, id: string, events: readonly NewEvent[], from?: DeploymentRow): void {
-  const { eventSeq } = from ?? deploymentIn(records, id);
+export function tell(records: Records, id: string, events: readonly NewEvent[]): void {
+  const { eventSeq } = deploymentIn(records, id);
   const told = events.map((event, index) => ({ ...kept(event), at: event.at, seq: eventSeq + index + 1 }));
   records.events.set(id, [...(records.events.get(id) ?? []), ...told]);
   write(records, id, { eventSeq: eventSeq + events.length });
