@@ -5,7 +5,8 @@ const changes: readonly Status[] = ['Accepted', 'Restarting', 'Stopping', 'Start
 
 /**
  * Which status may follow which; nothing else. A status may always stay: the stage looks again later. A settled status
- * is left only by a change that was accepted, but for `Running`: a job under `OnFailure` or `Never` ends.
+ * is left only by a change that was accepted, but for `Running`: a job under `OnFailure` or `Never` ends, and one that
+ * failed may be taken back.
  */
 export const moves: Record<Status, readonly Status[]> = {
   Accepted: ['Resolving', 'Failed'],
@@ -15,7 +16,7 @@ export const moves: Record<Status, readonly Status[]> = {
   Submitting: ['Provisioning', 'Resolving', 'Failed'],
   // What Azure has given up on is put again, and what failed is taken back.
   Provisioning: ['Running', 'Succeeded', 'Failed', 'Submitting', 'Resolving'],
-  Running: ['Succeeded', 'Failed', ...changes],
+  Running: ['Succeeded', 'Failed', 'Resolving', ...changes],
   Succeeded: changes,
   Failed: changes,
   Canceled: changes,
