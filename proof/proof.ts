@@ -47,10 +47,15 @@ async function main(args: string[]): Promise<void> {
   const unknown = picked.find(name => !Object.hasOwn(parts, name));
   if (unknown) throw new Error(`there is no '${unknown}': there are ${Object.keys(parts).join(', ')}`);
   const chosen = Object.entries(parts).filter(([name]) => picked.length === 0 || picked.includes(name));
-  const seed = values.seed === undefined ? null : Number(values.seed);
+  const seed = values.seed === undefined ? null : readSeed(values.seed);
   const rows = await proveAll(chosen, { full: values.full ?? false, seed });
   console.log(values.json ? JSON.stringify(rows, null, 2) : tableOf(rows));
   if (rows.some(({ met }) => !met)) process.exitCode = 1;
+}
+
+function readSeed(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`--seed takes a whole number from 0, not '${text}'`);
+  return Number(text);
 }
 
 /** Two at a time: most of it is waiting. Each has a world and a store of its own. */

@@ -20,6 +20,8 @@ export interface Run {
 }
 
 const mostSteps = 20_000;
+/** What passes at once where nothing is due: Azure may still be at something. */
+const idleMs = 1_000;
 const longestCalmMs = 12 * 3_600_000;
 
 /** Runs one seed: some hundred steps in which everything goes wrong, then none until nothing is under way any more. */
@@ -34,7 +36,7 @@ export async function runSeed(seed: number, flaws: Flaws, onLine?: (line: string
   const next = async () => {
     steps += 1;
     const moved = takeStep(world, clients);
-    if (!moved) pass(world, Math.max(1, (nextDue(world) ?? 0) - world.time.now()));
+    if (!moved) pass(world, Math.max(1, (nextDue(world) ?? world.time.now() + idleMs) - world.time.now()));
     await settled();
     check();
     return moved;

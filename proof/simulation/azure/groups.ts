@@ -16,7 +16,7 @@ export interface Group {
   life: Life;
   /** It is being deleted until then. */
   goneAt: number | null;
-  /** When somebody else took our tags away, or made it; null where nobody did. */
+  /** When somebody else took our tags away, or a group of ours was last where he made it; null where nobody did. */
   touchedAt: number | null;
 }
 
@@ -44,13 +44,20 @@ export type OnEffect = (effect: 'made' | 'changed' | 'removed', group: Group) =>
 
 export function createGroups(time: DrivenTime, random: Random, onEffect: OnEffect): Groups {
   const groups = new Map<string, Group>();
+  /** When a group was last there: a call that was meant for it may come later. */
+  const leftAt = new Map<string, number>();
   let troubled = true;
 
   function at(place: GroupPlace): Group | undefined {
     const group = groups.get(keyOf(place));
     if (!group || group.goneAt === null || group.goneAt > time.now()) return group;
-    groups.delete(keyOf(place));
+    leave(place);
     return undefined;
+  }
+
+  function leave(place: GroupPlace): void {
+    groups.delete(keyOf(place));
+    leftAt.set(keyOf(place), time.now());
   }
 
   function steady(place: GroupPlace): Group {
@@ -121,13 +128,14 @@ export function createGroups(time: DrivenTime, random: Random, onEffect: OnEffec
     },
     meddle(group, how) {
       group.touchedAt = time.now();
-      if (how === 'deletes') groups.delete(keyOf(group.place));
+      if (how === 'deletes') leave(group.place);
       else group.tags = { owner: 'somebody' };
     },
     intrude(place) {
       const body = { location: 'eastus', osType: 'Linux', tags: { owner: 'somebody' }, containers: [] };
       const life = lifeFrom('Creating', body);
-      groups.set(keyOf(place), { place, body, tags: body.tags, life, goneAt: null, touchedAt: 0 });
+      const touchedAt = leftAt.get(keyOf(place)) ?? 0;
+      groups.set(keyOf(place), { place, body, tags: body.tags, life, goneAt: null, touchedAt });
     },
     calm() {
       troubled = false;
