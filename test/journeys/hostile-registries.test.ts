@@ -91,13 +91,13 @@ const traps: Trap[] = [
   {
     name: 'a body without end',
     faults: [{ method: 'GET', response: { status: 200, body: 'x'.repeat(1024 * 1024) } }],
-    code: /^RegistryUnreachable$/,
+    code: /^NotARegistry$/,
     asked: [`HEAD ${manifest}`, `GET ${manifest}`],
   },
   {
     name: 'tokens without end',
     faults: [signIn, { path: '^/token', response: { status: 200, body: { token: 'x'.repeat(100_000) } } }],
-    code: /^RegistryUnreachable$/,
+    code: /^NotARegistry$/,
     asked: [`HEAD ${manifest}`, 'GET /token?service=s&scope=repository%3Ateam%2Fapp%3Apull'],
   },
   {
