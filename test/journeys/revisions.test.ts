@@ -382,6 +382,17 @@ t.test('restart, stop and start are operations', async t => {
   t.match(await ask('POST', `${path}/cancel`), { status: 409, json: { code: 'NotCancelable' } });
 });
 
+t.test('a restart whose image is gone says what Azure says of it', async t => {
+  const { json: first } = await deploy('vanished');
+  const path = '/v2/my-app/manifests/';
+  const body = { errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] };
+  const gone = { host: 'myregistry.azurecr.io', path, times: 1_000, response: { status: 404, body } };
+  await world.control('POST', 'faults', gone);
+  t.teardown(() => world.control('DELETE', 'faults'));
+  const restarted = await ask('POST', `/deployments/${first.id}/restart`, { headers: wait });
+  t.match(restarted.json, { settled: true, failure: { code: 'ImageInaccessible' } });
+});
+
 t.test('a group that is still transitioning is waited for, whatever is asked of it', async t => {
   const { json: first } = await deploy('moving');
   const path = `/deployments/${first.id}`;
