@@ -1,9 +1,13 @@
 import t from 'tap';
 import type { ContainerGroupState } from '../../src/azure/container-groups.ts';
-import type { Move } from '../../src/deployments/move.ts';
+import { fail, type Move } from '../../src/deployments/move.ts';
 import { cancel } from '../../src/deployments/stages/cancel.ts';
+import { follow } from '../../src/deployments/stages/follow.ts';
 import { remove } from '../../src/deployments/stages/remove.ts';
 import type { Stage, StageParts } from '../../src/deployments/stages/stage.ts';
+import { mayMove } from '../../src/deployments/states.ts';
+import { withUndoing } from '../../src/deployments/undoing.ts';
+import type { Failure } from '../../src/schemas/failure.ts';
 import type { DeploymentRow } from '../../src/store/deployments.ts';
 
 const start = new Date('2026-11-24T08:00:00.000Z');
@@ -139,4 +143,35 @@ t.test("a group that is not the deployment's is left alone", async t => {
   const { move, calls } = await world.run();
   t.equal(calls, 'GET');
   t.match(move, { to: 'Deleted', events: [{ message: /was left alone/ }] });
+});
+
+t.test('what Azure gave up on is taken away before it is put again, and is not live meanwhile', async t => {
+  const spec = { name: 'web', containers: [{ name: 'app', image: 'docker.io/app:1' }] };
+  const world = createWorld(follow, {
+    ...{ status: 'Provisioning', intent: { kind: 'Create' }, spec, timeline: [], seenEvents: [] },
+    ...{ images: [], credentials: [], operationUrl: null, deadlineAt: new Date(start.getTime() + 600_000) },
+  } as unknown as Partial<DeploymentRow>);
+  const message = 'InsufficientCapacity in this region';
+  world.show({
+    ...{ provisioningState: 'Failed', state: 'Failed', containers: [] },
+    events: [{ name: 'Failed', type: 'Warning', count: 1, message }],
+  });
+  const { move, calls } = await world.run();
+  t.match(calls, /DELETE$/);
+  t.match(move, { to: 'Submitting', patch: { liveRevision: null, health: 'Missing' } });
+});
+
+t.test('a job that failed while it ran may be taken back', async t => {
+  const intent = { kind: 'Update', onFailure: 'rollback', previous: 1 };
+  const row = {
+    id: 'd',
+    status: 'Running',
+    revision: 2,
+    liveRevision: 2,
+    intent,
+  } as unknown as DeploymentRow;
+  const found = { code: 'ContainerCrashed', detail: 'It exited with 1.' } as Failure;
+  const undone = withUndoing(row, fail(found, start), start);
+  t.equal(undone.to, 'Resolving');
+  t.ok(mayMove(row.status, undone.to));
 });

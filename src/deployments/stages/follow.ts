@@ -141,6 +141,8 @@ async function tryAgain(
   return {
     ...stay('Submitting', secondTryInMs, {
       ...patch,
+      liveRevision: null,
+      health: 'Missing',
       operationUrl: null,
       waitingFor: { ...waitingFor, until },
     }),
