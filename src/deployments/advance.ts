@@ -52,6 +52,7 @@ const failing: readonly Status[] = [
   'Running',
   'Restarting',
   'Starting',
+  'Stopping',
 ];
 
 /** What is left then holds no place in Azure's limits. */
