@@ -14,7 +14,14 @@ import type { Revision } from '../schemas/revision.ts';
 import { type Acceptance, type Accepted, accept } from './accepting.ts';
 import { acceptChange, type ChangeAcceptance, type ChangeAccepted } from './changing.ts';
 import type { Database } from './database.ts';
-import { type EventPlace, lastPosition, lastPositions, listEvents, listTeamEvents, type NewEvent } from './events.ts';
+import {
+  type EventPlace,
+  lastPosition,
+  lastPositions,
+  listEvents,
+  listTeamEvents,
+  type NewEvent,
+} from './events.ts';
 import type { ListFilter } from './filters.ts';
 import { type Replayable, type Replayed, replay } from './idempotency.ts';
 import type { Claim, Jobs } from './jobs.ts';

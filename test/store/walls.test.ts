@@ -19,7 +19,14 @@ const log = createLog({ level: 'silent' });
 const skip = contractServer ? false : 'NOT RUN: SLIPWAY_TEST_DATABASE_URL names no PostgreSQL server';
 
 /** Tables in which no row is a team's. A new table stands here, or behind a wall. */
-const withoutTeams = ['audit_batches', 'list_turns', 'looks', 'policies', 'policy_activations', 'spent_tokens'];
+const withoutTeams = [
+  'audit_batches',
+  'list_turns',
+  'looks',
+  'policies',
+  'policy_activations',
+  'spent_tokens',
+];
 /** As the queue is: what the workers go by, with a team's name in it and nothing of what it deploys. */
 const besideTheQueue = ['paces', 'places', 'turns'];
 const behindWalls = [
