@@ -293,6 +293,19 @@ t.test('a creation that is refused for another reason is not counted', async t =
   t.equal(west.status, 201, 'a region has its own');
 });
 
+t.test(
+  'of many creations at once as many are taken as the limit says, though images are looked at meanwhile',
+  async t => {
+    const emulator = await startTestEmulator(t, { tier: 'registry' });
+    const asking = { emulator, token: await emulator.token('administrator', `${arm}/.default`) };
+    await limit(asking, { containerGroups: { creates: { per5Minutes: 3 } } });
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => putGroup(asking, `at-once-${n}`, oneGroup(0.1))),
+    );
+    t.same(answers.map(({ status }) => status).sort(), [...Array(3).fill(201), ...Array(9).fill(429)]);
+  },
+);
+
 t.test('what is no limit is refused with a sentence, and changes nothing', async t => {
   const asking = await begin(t);
   const before = structuredClone(asking.emulator.limits.settings());

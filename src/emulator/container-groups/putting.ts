@@ -50,6 +50,8 @@ async function putGroup(
   const told = lives.next(draft.name);
   const images = told?.pull === false ? {} : await findImages(draft, puller, access.error);
   checkRoom(draft, parts, access.error);
+  // Others may have taken the last place while the images were looked at.
+  requireRoom('creates', draft, parts.limits, reply);
   parts.limits.countGroup('creates', draft.subscriptionId, draft.location);
 
   const present = lookUp(world.containerGroups, id);
