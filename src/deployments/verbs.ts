@@ -1,6 +1,6 @@
 import type { Deployment } from '../schemas/deployment.ts';
 import type { Caller, Permission } from '../schemas/principal.ts';
-import { acceptChange, acceptedBefore, type Change, type ChangeParts, readChange } from './accept-change.ts';
+import { acceptChange, acceptedBefore, type Change, type ChangeParts } from './accept-change.ts';
 import { findOrThrow, teamsWith } from './finding.ts';
 import { changedSince, notLive } from './refusals.ts';
 import type { Asking } from './revising.ts';
@@ -50,12 +50,6 @@ export function createVerbs(parts: ChangeParts & { guardRestart: RestartGuard })
     const before = await acceptedBefore(parts, caller, deployment, asked, context);
     if (before) return { deployment, change: before };
     if (isExpected && !isExpected(deployment)) throw changedSince(deployment);
-    // Who asks again for what is under way gets just that.
-    if (kind === 'Delete' && deployment.status === 'Deleting')
-      return {
-        deployment,
-        change: await readChange(store, deployment, [deployment.team], false, deployment.operation),
-      };
     const needsGroup = kind === 'Restart' || kind === 'Start' || kind === 'Stop';
     if (needsGroup && deployment.settled && deployment.liveRevision === null) throw notLive(deployment);
     if ((kind === 'Restart' || kind === 'Start') && !force) await parts.guardRestart(deployment);

@@ -15,7 +15,7 @@ import type { Tables } from './tables.ts';
 import { lockTeam } from './teams.ts';
 import { asTeams } from './walls.ts';
 import { changed } from './watch.ts';
-import { refusalOf, turnOf, wholeIntent } from './whose-turn.ts';
+import { isUnderWay, refusalOf, turnOf, wholeIntent } from './whose-turn.ts';
 
 /** What is done while another operation of the deployment runs. */
 export type OnBusy = 'fail' | 'queue' | 'supersede';
@@ -57,6 +57,7 @@ export async function acceptChange(
     const replayed = await replay(trx, change);
     if (replayed) return replayed;
     const row = await lockDeployment(trx, change);
+    if (isUnderWay(row, change)) return join(trx, row, change);
     const refused = refusalOf(row, change) ?? (await overQuota(trx, row, change));
     if (refused) return refused;
 
@@ -66,12 +67,26 @@ export async function acceptChange(
     const goesFirst = change.intent.kind === 'Delete' || change.intent.kind === 'Cancel';
     await jobs.enqueue(trx, { deployment: id, team, goesFirst });
     await changed(trx, id);
-    return {
-      outcome: 'accepted',
-      deployment: await readDeployment(trx, id),
-      operation: change.operation,
-    };
+    return accepted(trx, change);
   });
+}
+
+/** The key stands for the operation that was there before it. */
+async function join(
+  trx: Transaction<Tables>,
+  { operation }: DeploymentRow,
+  change: ChangeAcceptance,
+): Promise<ChangeAccepted> {
+  const joined = { ...change, operation };
+  await remember(trx, joined);
+  return accepted(trx, joined);
+}
+
+async function accepted(
+  trx: Transaction<Tables>,
+  { id, operation }: Pick<ChangeAcceptance, 'id' | 'operation'>,
+): Promise<ChangeAccepted> {
+  return { outcome: 'accepted', deployment: await readDeployment(trx, id), operation };
 }
 
 /** The row before the job: in this order everywhere, or two transactions wait for each other. */

@@ -22,6 +22,10 @@ export function refusalOf(row: DeploymentRow, change: ChangeAcceptance): ChangeA
   return null;
 }
 
+/** Who asks again for the deletion that is under way gets just that. Pure. */
+export const isUnderWay = ({ status }: DeploymentRow, { intent }: ChangeAcceptance): boolean =>
+  intent.kind === 'Delete' && status === 'Deleting';
+
 const beforeArm: readonly Status[] = ['Accepted', 'Resolving', 'Submitting'];
 
 /** What was live is taken down, and the new group is not made yet: between the two nothing would be left. */

@@ -6,7 +6,7 @@ import type { Replayable, Replayed } from '../../../src/store/idempotency.ts';
 import { enter } from '../../../src/store/phases.ts';
 import type { QuotaExceeded } from '../../../src/store/quota.ts';
 import { deploymentOf } from '../../../src/store/reading.ts';
-import { refusalOf, turnOf, wholeIntent } from '../../../src/store/whose-turn.ts';
+import { isUnderWay, refusalOf, turnOf, wholeIntent } from '../../../src/store/whose-turn.ts';
 import { endOthers } from './operations.ts';
 import { addOperation, addRevision, begin, deploymentIn, type Records, tell, write } from './records.ts';
 
@@ -60,12 +60,17 @@ export function acceptChange(records: Records, change: ChangeAcceptance): Change
   const replayed = replay(records, change);
   if (replayed) return replayed;
   const row = deploymentIn(records, change.id);
+  if (isUnderWay(row, change)) return acceptedAs(records, { ...change, operation: row.operation });
   const refused = refusalOf(row, change) ?? overQuota(records, row, change);
   if (refused) return refused;
   record(records, row, change);
-  remember(records, change);
   records.queue.enqueue(change.id);
   records.written.add(change.id);
+  return acceptedAs(records, change);
+}
+
+function acceptedAs(records: Records, change: ChangeAcceptance): ChangeAccepted {
+  remember(records, change);
   const { id, operation } = change;
   return { outcome: 'accepted', deployment: deploymentOf(deploymentIn(records, id)), operation };
 }

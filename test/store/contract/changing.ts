@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
-import { acceptance, change, loaded, supersededFailure, type TestStore } from '../../support/store.ts';
+import { acceptance, change, later, loaded, supersededFailure, type TestStore } from '../../support/store.ts';
+
+const hour = 3_600_000;
 
 /** Changes of a deployment that is there: whose turn it is, what it takes more, and what becomes of the others. */
 export async function changing(t: Test, store: Pick<TestStore, 'store' | 'nextClaim'>): Promise<void> {
@@ -130,6 +133,19 @@ export async function changing(t: Test, store: Pick<TestStore, 'store' | 'nextCl
       liveRevision: 2,
       health: 'Unknown',
     });
+  });
+
+  await t.test('a deletion that is under way is joined, and the key stands for it from then on', async t => {
+    const { id, now } = await running();
+    const first = change(id);
+    await acceptChange(first);
+    const joined = { outcome: 'accepted', operation: first.operation };
+    const idempotency = { keyHash: `${id}-key`, requestHash: 'asked', expiresAt: later(now, hour) };
+    const second = change(id, { idempotency, onBusy: 'queue' });
+    t.match(await acceptChange(second), joined);
+    const third = { ...second, operation: randomUUID() };
+    t.match(await acceptChange(third), { ...joined, outcome: 'replayed' });
+    t.equal(await findOperation(['demo'], second.operation), null);
   });
 
   await t.test('a change that was judged by what is no longer so is not accepted', async t => {
