@@ -559,6 +559,40 @@ t.test(
   },
 );
 
+t.test('what Resource Manager refuses to everybody has a way out that is its own', t => {
+  const cases: [number, string, string, string][] = [
+    [404, 'ResourceGroupNotFound', "Resource group 'rg' could not be found.", 'az group create --name rg '],
+    [404, 'SubscriptionNotFound', "The subscription 's' could not be found.", 'az account list '],
+    [409, 'ReadOnlyDisabledSubscription', "The subscription 's' is disabled.", 'az account list '],
+    [
+      409,
+      'MissingSubscriptionRegistration',
+      "The subscription is not registered to use namespace 'Microsoft.Network'. See https://aka.ms/rps-not-found.",
+      'az provider register --namespace Microsoft.Network --wait',
+    ],
+    [
+      403,
+      'RequestDisallowedByPolicy',
+      "Resource 'g' was disallowed by policy.",
+      'az policy assignment list ',
+    ],
+    [
+      409,
+      'ScopeLocked',
+      "The scope '/x' cannot perform write operation.",
+      'az lock list --resource-group rg ',
+    ],
+    [409, 'Another', 'Nobody knows.', 'az container show --resource-group rg '],
+  ];
+  for (const [status, code, message, line] of cases) {
+    const context = { ...contextOf({ credential: 'password', image: 'a' }), resourceGroup: 'rg' };
+    const { fixes, detail } = explain({ kind: 'arm', status, code, message }, context);
+    t.equal(detail, message);
+    t.equal(fixes[0]?.command?.slice(0, line.length), line);
+  }
+  t.end();
+});
+
 t.test('the vault tells why a secret is not to be had', async t => {
   const cases: [number | null, string | null, string, string][] = [
     [404, 'SecretNotFound', 'A secret with (name/id) x was not found in this key vault.', 'SecretNotFound'],

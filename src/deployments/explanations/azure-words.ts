@@ -1,7 +1,9 @@
+import type { Fix } from '../../schemas/failure.ts';
 import { command } from '../command.ts';
 import { fix } from '../failure.ts';
 import type { Words } from './advice.ts';
 import type { Names } from './names.ts';
+import { type Condition, coded } from './rule.ts';
 
 /** Azure Resource Manager: rights, limits, changes. */
 export const azureWords: Words = {
@@ -76,11 +78,60 @@ export const azureWords: Words = {
       'a container does not start',
     ],
   }),
-  Unknown: names => ({
+  Unknown: (names, signs) => ({
     detail: names.said || 'Azure gave no reason.',
-    fixes: [showGroup(names)],
+    fixes: [refusals.find(({ when }) => when(signs))?.fix(names) ?? showGroup(names)],
   }),
 };
+
+/** What Resource Manager refuses to everybody, whatever the resource: no failure of ours, and yet there is a way out. */
+const refusals: readonly { when: Condition; fix: (names: Names) => Fix }[] = [
+  {
+    when: coded('ResourceGroupNotFound'),
+    fix: ({ resourceGroup }) =>
+      fix(
+        'platform',
+        `Create resource group '${resourceGroup}', or correct the target in the policy`,
+        command`az group create --name ${resourceGroup} --location LOCATION`,
+      ),
+  },
+  {
+    when: coded('SubscriptionNotFound', 'InvalidSubscriptionId', 'ReadOnlyDisabledSubscription'),
+    fix: () =>
+      fix(
+        'platform',
+        'Correct the subscription of the target in the policy, or enable it',
+        'az account list --query "[].{id:id, state:state}" --output table',
+      ),
+  },
+  {
+    when: coded('MissingSubscriptionRegistration', 'SubscriptionNotRegistered'),
+    fix: ({ said }) =>
+      fix(
+        'platform',
+        'Register the resource provider in the subscription',
+        command`az provider register --namespace ${/namespace '([\w.]+)'/.exec(said)?.[1] ?? 'Microsoft.ContainerInstance'} --wait`,
+      ),
+  },
+  {
+    when: coded('RequestDisallowedByPolicy'),
+    fix: ({ resourceGroup }) =>
+      fix(
+        'platform',
+        'See which assignment of Azure Policy forbids it, and ask who keeps it',
+        command`az policy assignment list --resource-group ${resourceGroup} --disable-scope-strict-match --output table`,
+      ),
+  },
+  {
+    when: coded('ScopeLocked'),
+    fix: ({ resourceGroup }) =>
+      fix(
+        'platform',
+        'See which lock holds it, and ask who set it',
+        command`az lock list --resource-group ${resourceGroup} --output table`,
+      ),
+  },
+];
 
 const subnetIn = (said: string) =>
   /\/subscriptions\/[\w./-]+\/subnets\/[\w.-]*\w(?!\/join)/.exec(said)?.[0] ?? 'SUBNET_ID';
