@@ -100,6 +100,7 @@ const events = [
 /** Examples of the document by the schema that they belong to; each is tested against it, and requests are sent. */
 export const examples: Readonly<Record<string, readonly object[]>> = {
   DeploymentRequest: requests,
+  AdoptionRequest: [{ target: 'demo', name: 'made-by-hand' }],
   CredentialTestRequest: [
     { server: 'ghcr.io', secretName: 'ghcr-pull', image: 'ghcr.io/myorg/log-forwarder:2.0.1' },
   ],

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { testDatabaseUrl } from '../support/database.ts';
 import { eventually, startDemoWorld } from '../support/demo-world.ts';
+import { type ForeignGroup, putForeignGroup } from '../support/foreign-group.ts';
 import { createCaller, requestFor, startProcess } from '../support/service.ts';
 import { slipway } from '../support/slipway.ts';
 
@@ -10,8 +11,6 @@ const token = await world.token();
 const ask = createCaller(service.url, token);
 const asOther = createCaller(service.url, await world.token('other'));
 
-const groups =
-  '/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ContainerInstance/containerGroups';
 const identityOf = (name: string) =>
   `/subscriptions/00000000-0000-0000-0000-00000000bbbb/resourceGroups/my-resource-group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
 const attached = (name: string) => ({
@@ -22,43 +21,7 @@ const acr = 'myregistry.azurecr.io';
 const credentials = [{ server: acr, secretName: 'acr-admin' }];
 const canary = 'canary-value-of-a-container';
 
-interface Group {
-  tags?: Record<string, string>;
-  identity?: object;
-  container?: object;
-  properties?: object;
-}
-
-/** A group as somebody made it before there was Slipway, once it runs. */
-async function putForeign(name: string, { tags = {}, identity, container, properties }: Group = {}) {
-  const body = {
-    location: 'eastus',
-    tags,
-    ...(identity ? { identity } : {}),
-    properties: {
-      osType: 'Linux',
-      restartPolicy: 'Always',
-      containers: [
-        {
-          name: 'app',
-          properties: {
-            image: 'docker.io/library/nginx:1.27',
-            resources: { requests: { cpu: 0.5, memoryInGB: 1 } },
-            environmentVariables: [{ name: 'LOG_LEVEL', value: 'info' }],
-            ports: [{ port: 80 }],
-            ...container,
-          },
-        },
-      ],
-      ipAddress: { type: 'Public', ports: [{ port: 80, protocol: 'TCP' }] },
-      ...properties,
-    },
-  };
-  const path = `${groups}/${name}?api-version=2023-05-01`;
-  const status = await world.asAdministrator('PUT', path, body);
-  if (status !== 201) throw new Error(`PUT ${name}: ${status}`);
-  await world.control('POST', 'clock', { advanceMs: 60_000 });
-}
+const putForeign = (name: string, more: ForeignGroup = {}) => putForeignGroup(world, name, more);
 
 const adopt = (body: object, headers: Record<string, string> = { prefer: 'wait=30' }) =>
   ask('POST', '/deployments/adopt', { body, headers });
@@ -127,7 +90,7 @@ t.test(
   async t => {
     const secure = [{ name: 'DB_KEY', secureValue: canary }];
     const plain = [{ name: 'CONNECTION', value: `ghp_${'a1B2'.repeat(9)}` }];
-    const cases: [string, Group, number, string, RegExp][] = [
+    const cases: [string, ForeignGroup, number, string, RegExp][] = [
       [
         'has-secret',
         { container: { environmentVariables: secure } },
