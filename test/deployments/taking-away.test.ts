@@ -5,6 +5,7 @@ import { cancel } from '../../src/deployments/stages/cancel.ts';
 import { follow } from '../../src/deployments/stages/follow.ts';
 import { remove } from '../../src/deployments/stages/remove.ts';
 import type { Stage, StageParts } from '../../src/deployments/stages/stage.ts';
+import { stop } from '../../src/deployments/stages/verbs.ts';
 import { mayMove } from '../../src/deployments/states.ts';
 import { withUndoing } from '../../src/deployments/undoing.ts';
 import type { Failure } from '../../src/schemas/failure.ts';
@@ -37,6 +38,9 @@ function createWorld(stage: Stage, row: Partial<DeploymentRow>) {
         asked.push('DELETE');
         if (answer === 'deleted') group = null;
         return answer;
+      },
+      stop: async () => {
+        asked.push('stop');
       },
       logs: async () => {
         asked.push('logs');
@@ -136,6 +140,21 @@ for (const [name, stage, row, end] of stages) {
     t.equal((await world.run()).calls, 'GET logs DELETE');
   });
 }
+
+t.test('a stop is sent once, and looked after until the group rests', async t => {
+  const world = createWorld(stop, { status: 'Stopping', intent: { kind: 'Stop' } });
+  const { move, calls } = await world.run();
+  t.equal(calls, 'GET stop');
+  t.match(move, { to: 'Stopping', againInMs: 700, patch: { intent: { kind: 'Stop', sent: true } } });
+  for (let n = 0; n < 5; n += 1) {
+    world.pass(10_000);
+    const again = await world.run();
+    t.same([again.calls, again.move.againInMs], ['GET', 700]);
+  }
+  world.show({ state: 'Stopped' });
+  const ended = await world.run();
+  t.match([ended.calls, ended.move.to, ended.move.outcome], ['GET', 'Stopped', 'Succeeded']);
+});
 
 t.test("a group that is not the deployment's is left alone", async t => {
   const world = createWorld(remove, { status: 'Deleting', intent: { kind: 'Delete' } });

@@ -11,7 +11,6 @@ import { type CredentialParts, type ResolvedCredential, resolveCredential } from
 import { explain } from '../explain.ts';
 import { isOurs, liveIn } from '../group-marks.ts';
 import { isIsolated } from '../identity-acls.ts';
-import { keepLogs } from '../kept-logs.ts';
 import { goOn, type Move, type Patch, refuse, stay } from '../move.ts';
 import { NotNow, passes } from '../not-now.ts';
 import { explainable } from '../preflight.ts';
@@ -19,6 +18,7 @@ import { rolePropagation, spreading } from '../pull-role.ts';
 import { imagePointer } from '../spec.ts';
 import { noToken } from '../thrown.ts';
 import { resolveWorkloadSecrets } from '../workload-secrets.ts';
+import { takeAway } from './remove.ts';
 import { groupExists } from './resolve.ts';
 import { decideAgain, placeOf, type Stage, type StageParts } from './stage.ts';
 
@@ -35,6 +35,7 @@ export const submit: Stage = async (row, parts, signal) => {
   if (!again.allowed) return giveUp(row, again.failure, present, now);
   if (present && !isOurs(present, row)) return refuse(row, groupExists(row), now, { liveRevision: null });
   if (liveIn(present, row) === row.revision) return await submittedBefore(row, again.plan, parts, signal);
+  if (present && row.intent.deletionSentAt !== undefined) return takeAway(present, row, parts, signal);
 
   using held = new DisposableStack();
   const resolved = await resolveSecrets(row, again.plan, {
@@ -68,13 +69,14 @@ async function makeRoom(
   parts: StageParts,
   signal: AbortSignal,
 ): Promise<Move> {
-  const first = row.liveRevision !== null;
-  if (first) await keepLogs(row, present, parts, signal);
-  await parts.containerGroups.remove(placeOf(row), signal);
+  const move = await takeAway(present, row, parts, signal);
   const message = 'The container group is deleted: Azure cannot change it in place';
-  const at = parts.clock.now();
-  const events = first ? [{ at, source: 'Slipway' as const, type: 'Replacing', message }] : [];
-  return stay('Submitting', 300, { liveRevision: null, health: 'Missing' }, events);
+  const replacing = { at: parts.clock.now(), source: 'Slipway', type: 'Replacing', message } as const;
+  return {
+    ...move,
+    patch: { ...move.patch, liveRevision: null, health: 'Missing' },
+    events: [...(row.liveRevision === null ? [] : [replacing]), ...(move.events ?? [])],
+  };
 }
 
 interface Resolved {

@@ -46,14 +46,14 @@ const isRunning = ({ state }: ContainerGroupState) => /^running$/i.test(state ??
 /** Azure does not stop what has ended by itself (documented). */
 const rests = ({ state }: ContainerGroupState) => /^(?:stopped|succeeded|failed)$/i.test(state ?? '');
 
-/** Believes it only when the group rests. */
-export const stop: Stage = async (row, { containerGroups, clock }, signal) => {
+/** Tells Azure once, and believes it only when the group rests. */
+export const stop: Stage = async (row, { containerGroups, looks, clock }, signal) => {
   const now = clock.now();
   const group = await containerGroups.get(placeOf(row), signal);
   if (!group || liveIn(group, row) === null) return gone(row, now);
   if (!rests(group)) {
-    await containerGroups.stop(placeOf(row), signal);
-    return stay('Stopping', 300);
+    if (!row.intent.sent) await containerGroups.stop(placeOf(row), signal);
+    return stay('Stopping', await looks.nextInMs(row), { intent: { ...row.intent, sent: true } });
   }
   const message = 'The containers are stopped: nothing is billed';
   return settle('Stopped', { ...seen(group), health: 'Unknown', observedAt: now }, [
