@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { ContainerGroupView, Status } from '../schemas/deployment.ts';
 import type { DeploymentRow } from '../store/deployments.ts';
-import type { Crowd, Followed, FollowingStore } from '../store/following.ts';
+import type { Crowd, Followed, FollowingStore, Resting } from '../store/following.ts';
 import { isMoving, isOurs, revisionOf } from './group-marks.ts';
 import type { Pacing } from './pacing.ts';
 
@@ -16,6 +16,8 @@ export interface Looks {
   nextInMs(row: Row, group?: ContainerGroupView | null): Promise<number>;
   /** The first after Azure took a change: at once, where no crowd waits. */
   firstInMs(row: Place): Promise<number>;
+  /** How long until a group at rest is compared again: as usual, or later where the subscription has many. */
+  nextComparisonInMs(row: Pick<Place, 'subscription'>, usualMs: number): number;
   /** So many are under way there that nobody is looked at without need. */
   isCrowded(row: Place): Promise<boolean>;
   /**
@@ -40,6 +42,9 @@ const latestMs = 10_000;
  * it cannot; submitting, health and the last looks take the others.
  */
 const looksPerSecond = 5;
+/** Of the same reads, those for comparing what is at rest. */
+const comparisonsPerSecond = 5;
+const restingGoodForMs = 60_000;
 /** How many looks a second are brought forward: most of them are the last of their deployment. */
 const broughtForwardPerSecond = 15;
 /** Of fewer a list costs more than it saves. */
@@ -63,6 +68,12 @@ export function createLooks(parts: LooksParts): Looks {
   const { following, clock } = parts;
   const crowds = keep(() => following.crowds(), goodForMs, clock);
   const around = async (place: Place) => find(await crowds(), place);
+  const countResting = keep(
+    () => following.resting(),
+    () => restingGoodForMs,
+    clock,
+  );
+  let resting: readonly Resting[] = [];
   return {
     async nextInMs(row, group = row.containerGroup) {
       const now = clock.now().getTime();
@@ -77,8 +88,14 @@ export function createLooks(parts: LooksParts): Looks {
       const turn = turnMs(await around(row), false);
       return turn > soonestMs ? spread(turn) : 0;
     },
+    nextComparisonInMs({ subscription }, usualMs) {
+      const here = resting.find(each => each.subscription === subscription.toLowerCase());
+      const turn = ((here?.groups ?? 0) * 1_000) / comparisonsPerSecond;
+      return Math.round(Math.max(usualMs, turn) * (0.9 + Math.random() / 5));
+    },
     isCrowded: async row => (await around(row)).crowd.listed >= crowdedFrom,
     async lookAround(signal) {
+      resting = await countResting();
       const all = await crowds();
       for (const crowd of all) {
         if (signal.aborted) return;

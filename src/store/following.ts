@@ -34,10 +34,18 @@ export interface Followed {
   waitsUntil: string | null;
 }
 
+/** How many groups a subscription, its id in lower case, has in which nothing is under way. */
+export interface Resting {
+  subscription: string;
+  groups: number;
+}
+
 /** What the looks at live groups go by, one view for all replicas. */
 export interface FollowingStore {
   /** Every resource group in which something is under way. */
   crowds(): Promise<Crowd[]>;
+  /** Every subscription with a live group. */
+  resting(): Promise<Resting[]>;
   /** Whether it is the caller who lists the resource group now: then nobody else does before `dueAt`. */
   takeTurn(place: GroupOfGroups, now: Date, dueAt: Date): Promise<boolean>;
   /** Those that are looked at there: what was not for longest first. */
@@ -68,6 +76,7 @@ const isSilent = sql<boolean>`(status <> all(cast(${goingStatuses} as text[]))
 export function createFollowingStore({ db }: Pick<Database, 'db'>, jobs: Jobs): FollowingStore {
   return {
     crowds: () => asWorker(db, crowds),
+    resting: () => asWorker(db, resting),
     takeTurn: (place, now, dueAt) => asWorker(db, trx => takeTurn(trx, place, now, dueAt)),
     followed: place => asWorker(db, trx => followedIn(trx, place)),
     wake: ids =>
@@ -85,6 +94,12 @@ async function crowds(db: Kysely<Tables>): Promise<Crowd[]> {
       (count(*) filter (where (${isFollowed} and ${isSilent} is not true) or (not ${isFollowed} and waiting_for is null)))::int
         as listed
     from deployments where not settled group by 1, 2`.execute(db);
+  return rows;
+}
+
+async function resting(db: Kysely<Tables>): Promise<Resting[]> {
+  const { rows } = await sql<Resting>`select lower(subscription) as subscription, count(*)::int as groups
+    from deployments where holds_name and settled and live_revision is not null group by 1`.execute(db);
   return rows;
 }
 

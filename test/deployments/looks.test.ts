@@ -32,6 +32,7 @@ function createWorld({ following = {}, list = async () => [], blocked = false }:
   const looks = createLooks({
     following: {
       crowds: async () => [],
+      resting: async () => [],
       takeTurn: async () => true,
       followed: async () => [],
       wake: async ids => void woken.push(...ids),
@@ -143,7 +144,11 @@ t.test('how many are under way is counted once a second, however many ask', asyn
 let groups = 0;
 
 type Columns = Partial<
-  Pick<DeploymentRow, 'status' | 'settled' | 'revision' | 'containerGroup' | 'updatedAt'>
+  Pick<
+    DeploymentRow,
+    | ('status' | 'settled' | 'revision' | 'containerGroup' | 'updatedAt')
+    | ('subscription' | 'holdsName' | 'liveRevision')
+  >
 > & {
   waitingFor?: DeploymentRow['waitingFor'];
 };
@@ -254,6 +259,37 @@ t.test('those that were put far away when there were many are looked at once the
   t.same(world.woken, [one.id]);
   t.same(world.lists, [], 'nothing is listed for one');
 });
+
+t.test(
+  'what is at rest is compared as often as is asked for, or as the reads of its subscription allow',
+  async t => {
+    const before = (await following.resting()).find(each => each.subscription === subscription)?.groups ?? 0;
+    const rests = { status: 'Running', settled: true, liveRevision: 1 } as const;
+    await underWay('resting', rests);
+    await underWay('resting', { ...rests, subscription: subscription.toUpperCase() });
+    await underWay('resting', { ...rests, holdsName: false });
+    await underWay('resting', { ...rests, liveRevision: null });
+    await underWay('resting', { ...rests, settled: false });
+    t.match(
+      (await following.resting()).filter(each => each.subscription === subscription),
+      [{ groups: before + 2 }],
+    );
+
+    let groups = 1_000;
+    const { looks, pass } = createWorld({ following: { resting: async () => [{ subscription, groups }] } });
+    const next = () => looks.nextComparisonInMs({ subscription: subscription.toUpperCase() }, 300_000);
+    const isAbout = (ms: number) => t.ok(next() >= ms * 0.9 && next() <= ms * 1.1, `about ${ms} ms`);
+    isAbout(300_000);
+    await looks.lookAround(signal);
+    isAbout(300_000);
+    groups = 10_000;
+    await looks.lookAround(signal);
+    isAbout(300_000);
+    pass(60_000);
+    await looks.lookAround(signal);
+    isAbout(2_000_000);
+  },
+);
 
 const many = Array.from({ length: 1_000 }, (_, n) => ({
   ...{ id: `id-${n}`, name: `web-${n}`, status: 'Provisioning' as const, revision: 1 },

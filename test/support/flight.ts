@@ -54,6 +54,7 @@ export async function flight({
   const looks = createLooks({
     following: {
       crowds: async () => [crowdOf(inFlight.size)],
+      resting: async () => [],
       takeTurn: async (_place, from, dueAt) => {
         const mine = from.getTime() >= turn;
         if (mine) turn = dueAt.getTime();

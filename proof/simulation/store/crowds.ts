@@ -1,6 +1,6 @@
 import type { Status } from '../../../src/schemas/deployment.ts';
 import type { DeploymentRow } from '../../../src/store/deployments.ts';
-import type { Crowd, Followed, GroupOfGroups } from '../../../src/store/following.ts';
+import type { Crowd, Followed, GroupOfGroups, Resting } from '../../../src/store/following.ts';
 import type { Records } from './records.ts';
 
 const going: readonly Status[] = ['Deleting', 'Canceling'];
@@ -26,6 +26,17 @@ export function crowdsIn({ deployments }: Records): Crowd[] {
     const silent = followed.filter(isSilent).length;
     return { subscription, resourceGroup, open: here.length, silent, listed: followed.length - silent };
   });
+}
+
+export function restingIn({ deployments }: Records): Resting[] {
+  const live = [...deployments.values()].filter(
+    ({ holdsName, settled, liveRevision }) => holdsName && settled && liveRevision !== null,
+  );
+  const subscriptions = new Set(live.map(({ subscription }) => subscription.toLowerCase()));
+  return [...subscriptions].map(subscription => ({
+    subscription,
+    groups: live.filter(row => row.subscription.toLowerCase() === subscription).length,
+  }));
 }
 
 export function takeTurn({ turns }: Records, place: GroupOfGroups, now: Date, dueAt: Date): boolean {

@@ -7,7 +7,7 @@ import { revisionOf } from '../../../src/store/revisions.ts';
 import type { RotationStore } from '../../../src/store/rotations.ts';
 import type { Actor, Calls } from '../calls.ts';
 import { accept, acceptChange, replay, usedCpu } from './accepting.ts';
-import { crowdsIn, followedIn, takeTurn } from './crowds.ts';
+import { crowdsIn, followedIn, restingIn, takeTurn } from './crowds.ts';
 import { claimLook, observedIn, planLook, saveFinding, saw } from './looks.ts';
 import { operationOf } from './operations.ts';
 import type { Paces } from './paces.ts';
@@ -54,6 +54,7 @@ export function createStorePorts(calls: Calls, actor: Actor, records: Records, p
     pacing: createPacingPort(run, paces),
     following: {
       crowds: async () => crowdsIn(records),
+      resting: async () => restingIn(records),
       takeTurn: (place, now, dueAt) => run('take turn', () => takeTurn(records, place, now, dueAt)),
       followed: async place => followedIn(records, place),
       wake: async ids => {

@@ -26,7 +26,7 @@ export interface StageParts {
   registry: RegistryClient;
   acrToken: (signal: AbortSignal) => Promise<Secret>;
   savedLogs: Pick<SavedLogs, 'save'>;
-  looks: Pick<Looks, 'nextInMs' | 'firstInMs' | 'isCrowded'>;
+  looks: Pick<Looks, 'nextInMs' | 'firstInMs' | 'nextComparisonInMs' | 'isCrowded'>;
   policy: () => LoadedPolicy;
   clock: Clock;
   tenantId: string;

@@ -8,7 +8,7 @@ import { type Move, stay } from '../move.ts';
 import { placeOf, type StageParts } from './stage.ts';
 
 export interface TendParts extends StageParts {
-  /** How often a settled deployment is looked at. */
+  /** How often a settled deployment is looked at, where there are not too many. */
   tendEveryMs: number;
   revision(row: DeploymentRow, number: number): Promise<RevisionRow | null>;
 }
@@ -34,8 +34,9 @@ export async function tend(row: DeploymentRow, parts: TendParts, signal: AbortSi
 }
 
 /** When it is looked at next: at the latest when it expires. */
-export function untilTend({ expiresAt }: Pick<DeploymentRow, 'expiresAt'>, parts: TendParts): number {
-  const usual = Math.round(parts.tendEveryMs * (0.9 + Math.random() / 5));
+export function untilTend(row: DeploymentRow, parts: TendParts): number {
+  const { expiresAt } = row;
+  const usual = parts.looks.nextComparisonInMs(row, parts.tendEveryMs);
   const left = expiresAt ? expiresAt.getTime() - parts.clock.now().getTime() : usual;
   return Math.max(0, Math.min(usual, left));
 }
