@@ -6,6 +6,10 @@ import { storedValue, storeVersion } from '../support/stored-secrets.ts';
 
 type Ask = ReturnType<typeof createCaller>;
 
+/** Each has a world of its own, and waits for most of its time. */
+const beside = { buffered: true } as const;
+t.jobs = 2;
+
 /** A world, a service in it that may be killed, and one deployment that runs. */
 async function begin(t: Test, more = {}) {
   const world = await startDemoWorld(t);
@@ -64,7 +68,7 @@ for (const [moment, method, more] of [
   ['before the new group is made', 'PUT', { delayMs: 4_000 }],
   ['after the new group is made, before its answer', 'PUT', { dripBytesPerSecond: 50 }],
 ] as const)
-  t.test(`a kill -9 during a replacement, ${moment}: one group, of the new revision`, async t => {
+  t.test(`a kill -9 during a replacement, ${moment}: one group, of the new revision`, beside, async t => {
     const { world, id, ask, killAndRestart } = await begin(t);
     await slow(world, method, '/containerGroups/killed', more);
     const { json } = await ask('PATCH', `/deployments/${id}?allowReplace=true`, {
@@ -86,7 +90,7 @@ for (const [moment, method, more] of [
     t.ok((await callsOf(world, 'PUT', '/containerGroups/killed', 201)) <= 2, 'made once each');
   });
 
-t.test('a kill -9 during a rollback: the revision that is wanted, once', async t => {
+t.test('a kill -9 during a rollback: the revision that is wanted, once', beside, async t => {
   const { world, id, ask, killAndRestart } = await begin(t);
   const body = { app: 'myregistry.azurecr.io/web-app:1.4.2' };
   const two = await ask('POST', `/deployments/${id}/images`, { body, headers: { prefer: 'wait=40' } });
@@ -107,7 +111,7 @@ t.test('a kill -9 during a rollback: the revision that is wanted, once', async t
   t.equal(await callsOf(world, 'PUT', '/containerGroups/killed'), 3, 'put once for each revision');
 });
 
-t.test('a kill -9 while a failed change is undone: back on what ran, and Failed', async t => {
+t.test('a kill -9 while a failed change is undone: back on what ran, and Failed', beside, async t => {
   const { world, id, ask, killAndRestart } = await begin(t, { onFailure: 'rollback' });
   const body = { app: 'myregistry.azurecr.io/web-app:1.4.2' };
   await world.control('POST', 'lives', {
@@ -132,7 +136,7 @@ t.test('a kill -9 while a failed change is undone: back on what ran, and Failed'
   t.same(await groupsOf(world), [['killed', '3']]);
 });
 
-t.test('a kill -9 during a cancel: nothing is left, and the other operation is Canceled', async t => {
+t.test('a kill -9 during a cancel: nothing is left, and the other operation is Canceled', beside, async t => {
   const { world, id: other, ask, killAndRestart } = await begin(t);
   await slow(world, 'PUT', '/containerGroups/first', { delayMs: 500 });
   const { json } = await ask('POST', '/deployments', { body: requestFor('first'), headers: later });
@@ -148,7 +152,7 @@ t.test('a kill -9 during a cancel: nothing is left, and the other operation is C
   t.match((await ask('GET', `/deployments/${other}`)).json, { status: 'Running' });
 });
 
-t.test('a kill -9 during a restart: it is not sent twice', async t => {
+t.test('a kill -9 during a restart: it is not sent twice', beside, async t => {
   const { world, id, ask, killAndRestart } = await begin(t);
   await slow(world, 'POST', '/restart', { dripBytesPerSecond: 1 });
   const { json } = await ask('POST', `/deployments/${id}/restart`, { headers: later });
@@ -160,33 +164,37 @@ t.test('a kill -9 during a restart: it is not sent twice', async t => {
   t.match((await ask('GET', `/operations/${json.operation}`)).json, { kind: 'Restart', status: 'Succeeded' });
 });
 
-t.test('a kill -9 during a rotation, and before something expires: each to its end, once', async t => {
-  const expiresAt = new Date(Date.now() + 25_000).toISOString();
-  const { world, id, ask, killAndRestart } = await begin(t, { expiresAt });
-  const pull = {
-    containers: [{ name: 'app', image: 'docker.io/myusername/my-private-app:1.0.0' }],
-    imageRegistryCredentials: [{ server: 'docker.io', secretName: 'dockerhub-pull' }],
-  };
-  for (const name of ['one', 'two', 'three']) {
-    const body = requestFor(name, pull);
-    t.match((await ask('POST', '/deployments', { body, headers: { prefer: 'wait=40' } })).json, {
-      status: 'Running',
+t.test(
+  'a kill -9 during a rotation, and before something expires: each to its end, once',
+  beside,
+  async t => {
+    const expiresAt = new Date(Date.now() + 25_000).toISOString();
+    const { world, id, ask, killAndRestart } = await begin(t, { expiresAt });
+    const pull = {
+      containers: [{ name: 'app', image: 'docker.io/myusername/my-private-app:1.0.0' }],
+      imageRegistryCredentials: [{ server: 'docker.io', secretName: 'dockerhub-pull' }],
+    };
+    for (const name of ['one', 'two', 'three']) {
+      const body = requestFor(name, pull);
+      t.match((await ask('POST', '/deployments', { body, headers: { prefer: 'wait=40' } })).json, {
+        status: 'Running',
+      });
+    }
+    const value = storedValue(world, 'dockerhub-pull');
+    await storeVersion(world, 'dockerhub-pull', { value, registry: 'docker.io', username: 'myusername' });
+    const started = await ask('POST', '/credentials/dockerhub-pull/rotate', { headers: later });
+    t.equal(started.status, 202, started.text);
+    await killAndRestart();
+    const ended = await eventually('the rotation', async () => {
+      const { json } = await ask('GET', `/operations/${started.json.id}`);
+      return json.endedAt && json;
     });
-  }
-  const value = storedValue(world, 'dockerhub-pull');
-  await storeVersion(world, 'dockerhub-pull', { value, registry: 'docker.io', username: 'myusername' });
-  const started = await ask('POST', '/credentials/dockerhub-pull/rotate', { headers: later });
-  t.equal(started.status, 202, started.text);
-  await killAndRestart();
-  const ended = await eventually('the rotation', async () => {
-    const { json } = await ask('GET', `/operations/${started.json.id}`);
-    return json.endedAt && json;
-  });
-  t.match(ended, { status: 'Succeeded' }, JSON.stringify(ended.failure));
-  await eventually(
-    'the end',
-    async () => (await ask('GET', `/deployments/${id}`)).json.status === 'Deleted',
-    60_000,
-  );
-  t.same((await groupsOf(world)).map(([name]) => name).sort(), ['one', 'three', 'two']);
-});
+    t.match(ended, { status: 'Succeeded' }, JSON.stringify(ended.failure));
+    await eventually(
+      'the end',
+      async () => (await ask('GET', `/deployments/${id}`)).json.status === 'Deleted',
+      60_000,
+    );
+    t.same((await groupsOf(world)).map(([name]) => name).sort(), ['one', 'three', 'two']);
+  },
+);

@@ -3,6 +3,10 @@ import { testDatabaseUrl } from '../support/database.ts';
 import { type DemoWorld, eventually, type JournalEntry, startDemoWorld } from '../support/demo-world.ts';
 import { createCaller, requestFor, startProcess } from '../support/service.ts';
 
+/** Each has a world of its own, and waits for most of its time. */
+const beside = { buffered: true } as const;
+t.jobs = 2;
+
 /** A moment in a deployment's life, reached by slowing down one call, and recognised in Azure's journal or the record. */
 interface KillPoint {
   name: string;
@@ -69,9 +73,11 @@ const points: KillPoint[] = [
   },
 ];
 
-t.test('a kill -9 at any moment, then a restart, ends in Running with one container group', async t => {
-  for (const point of points)
-    await t.test(point.name, async t => {
+for (const point of points)
+  t.test(
+    `a kill -9 ${point.name}, then a restart, ends in Running with one container group`,
+    beside,
+    async t => {
       const world = await startDemoWorld(t);
       const env = { ...world.env, ...(await testDatabaseUrl(t)) };
       const first = await startProcess(t, ['src/main.ts'], env);
@@ -116,10 +122,10 @@ t.test('a kill -9 at any moment, then a restart, ends in Running with one contai
         'events have no gap',
       );
       t.equal((await askAgain('GET', `/operations/${settled.json.operation}`)).json.status, 'Succeeded');
-    });
-});
+    },
+  );
 
-t.test('a kill -9 while the group is being deleted, then a restart, leaves none', async t => {
+t.test('a kill -9 while the group is being deleted, then a restart, leaves none', beside, async t => {
   const world = await startDemoWorld(t);
   const env = { ...world.env, ...(await testDatabaseUrl(t)) };
   const first = await startProcess(t, ['src/main.ts'], env);
