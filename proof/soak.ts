@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requestFor } from '../test/support/service.ts';
 import { type Fleet, startFleet } from './fleet.ts';
@@ -66,15 +67,29 @@ async function keepAsking(fleet: Fleet, signal: AbortSignal): Promise<void> {
 }
 
 /** Of all replicas together. */
-function sampleOf({ members }: Fleet): Sample {
+function sampleOf({ members, world }: Fleet): Sample {
   const each = members.map(({ child }) => ({
     mb: Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1_024,
-    handles: readdirSync(`/proc/${child.pid}/fd`).length,
+    handles: handlesOf(join('/proc', String(child.pid), 'fd'), world.data),
   }));
   return {
     mb: each.reduce((sum, { mb }) => sum + mb, 0),
     handles: each.reduce((sum, { handles }) => sum + handles, 0),
   };
+}
+
+/** Without the tables of the embedded store: PostgreSQL keeps what it has read open, up to a number of its own. */
+function handlesOf(directory: string, data: string): number {
+  return readdirSync(directory).filter(name => !targetOf(join(directory, name)).startsWith(data)).length;
+}
+
+function targetOf(handle: string): string {
+  try {
+    return readlinkSync(handle);
+  } catch {
+    // Closed meanwhile.
+    return '';
+  }
 }
 
 /** Of a straight line through the values, by one step: least squares. */
