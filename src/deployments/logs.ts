@@ -41,13 +41,12 @@ export function createLogs(parts: LogParts) {
       const row = await find(caller, ref, container);
       const group = await ours(row, signal);
       if (!group) return saved(caller, row, container, tail);
+      const options = { ...(tail ? { tail } : {}), timestamps: true, signal };
       const content = await askFor(() =>
-        containerGroups.logs(placeOf(row), container, {
-          ...(tail ? { tail } : {}),
-          timestamps: true,
-          signal,
-        }),
+        containerGroups.logs(placeOf(row), container, options).catch(nullWhereGone),
       );
+      // It went between the two calls: so the record may have moved on too.
+      if (content === null) return saved(caller, (await store.load(row.id)) ?? row, container, tail);
       if (content === '') refuseNotStarted(group, container);
       return { lines: lastOf(content, tail), savedAt: null };
     },
@@ -156,6 +155,11 @@ function gone({ status, name, settled }: DeploymentRow): RequestError {
     'LogsGone',
     `Container group '${name}' is gone, and Azure keeps no log without it; the deployment is ${status}. Of a group that Slipway takes away it keeps the last lines.`,
   );
+}
+
+function nullWhereGone(error: unknown): null {
+  if (error instanceof AzureError && error.code === 'ResourceNotFound') return null;
+  throw error;
 }
 
 /** What Azure cannot answer now is said so; its own words for it are nobody's business. */

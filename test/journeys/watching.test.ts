@@ -159,6 +159,18 @@ t.test('of a group that failed and was removed the last lines are kept', async t
   t.equal((await ask('GET', `${path}?follow=true`, { headers: { 'last-event-id': last } })).status, 204);
 });
 
+t.test('a group that goes between the look at it and the look at its log is gone, not Azure', async t => {
+  const { id } = await deploy('raced', [running]);
+  const path = `/deployments/${id}/containers/app/logs`;
+  await eventually('it to write', async () => (await ask('GET', path)).text.includes('at work'));
+  await eventually('it to run', async () => (await ask('GET', `/deployments/${id}`)).json.settled);
+  const code = 'ResourceNotFound';
+  const response = { status: 404, body: { error: { code, message: 'The Resource was not found.' } } };
+  const call = { host: 'management.azure.com', method: 'GET', path: '/containerGroups/raced/containers' };
+  await world.control('POST', 'faults', { ...call, response, times: 1 });
+  t.match(await ask('GET', path), { status: 410, json: { code: 'LogsGone' } });
+});
+
 t.test('of a group that is deleted or canceled the last lines are kept too', async t => {
   for (const [name, restartPolicy, end] of [
     ['farewell', 'Always', (id: string) => ask('DELETE', `/deployments/${id}`, waited)],
